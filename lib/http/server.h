@@ -1,0 +1,68 @@
+/* server.h - REST and WebSockets on one port, on one libuv loop, on one thread.
+ *
+ * Its own listener peeks at a connection's head: a WebSocket upgrade goes to libwebsockets, everything
+ * else to libmicrohttpd (libwebsockets 4.1.6 must not parse REST: one pipelined POST stops it for good).
+ *
+ * REST: the handler gets a whole request (body at most body_max, 413 before it is read otherwise) and
+ * answers at once by filling the response. Two different Content-Lengths, or one with chunked, are refused
+ * with 400. WebSockets: messages are whole (fragments collected, at most message_max, 1009 beyond);
+ * sending queues, bounded by queue_max bytes: over it the connection is closed as a slow client.
+ *
+ * Threads: the loop's. */
+#ifndef HTTP_SERVER_H
+#define HTTP_SERVER_H
+
+#include <uv.h>
+
+#include "core/err.h"
+
+struct http_server;
+struct http_socket; /* one WebSocket connection */
+
+struct http_request {
+    const char *method, *path;                        /* path percent-decoded, without the query */
+    const char *body;                                 /* NUL-terminated; "" when empty */
+    size_t body_size;
+    void *impl;
+};
+/* NULL when absent. Header names without regard to case. */
+const char *http_header(const struct http_request *req, const char *name);
+const char *http_query(const struct http_request *req, const char *name);
+
+struct http_response {
+    unsigned status;
+    char *body;                /* malloc'd, or NULL; freed by the server */
+    size_t body_size;
+    const char *content_type;  /* static; NULL: application/json; charset=UTF-8 */
+    struct { char name[32], value[256]; } headers[8];
+    size_t headers_count;
+};
+void http_response_header(struct http_response *res, const char *name, const char *value);
+
+struct http_server_options {
+    const char *host;          /* "127.0.0.1" */
+    int port;                  /* 0: any; http_server_port tells */
+    size_t body_max, message_max, queue_max; /* 0: 1 MiB, 1 MiB, 8 MiB */
+    const char *const *socket_paths;         /* NULL-terminated: "/stream", "/v2/iex" */
+    void *ctx;
+    void (*on_request)(void *ctx, const struct http_request *req, struct http_response *res);
+    /* Sockets. headers can be read only in on_open (content type picks the encoding). Returning false refuses. */
+    bool (*on_open)(void *ctx, struct http_socket *s, const char *path, const char *content_type);
+    void (*on_message)(void *ctx, struct http_socket *s, const char *data, size_t size, bool binary);
+    void (*on_close)(void *ctx, struct http_socket *s, bool orderly); /* s is gone after */
+};
+
+/* NULL: err says it in a sentence ("port 8081 is in use: ..."). */
+struct http_server *http_server_new(uv_loop_t *loop, const struct http_server_options *options, struct err *err);
+int http_server_port(const struct http_server *s);
+/* Closes everything; run the loop until empty, then http_server_free. */
+void http_server_stop(struct http_server *s);
+void http_server_free(struct http_server *s);
+
+void http_socket_send(struct http_socket *s, const void *data, size_t size, bool binary);
+/* Sends what is queued, then a close frame. */
+void http_socket_close(struct http_socket *s, int code);
+void http_socket_set(struct http_socket *s, void *user);
+void *http_socket_get(const struct http_socket *s);
+
+#endif
