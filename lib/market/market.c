@@ -1,0 +1,31 @@
+#include "market/market.h"
+
+#include <stddef.h>
+
+const char *const side_names[] = { [SIDE_BUY] = "buy", [SIDE_SELL] = "sell", NULL };
+
+const char *const order_type_names[] = { [ORDER_MARKET] = "market", [ORDER_LIMIT] = "limit", NULL };
+
+const char *const time_in_force_names[] = { [TIF_DAY] = "day", [TIF_OPG] = "opg", [TIF_CLS] = "cls", NULL };
+
+const char *const order_status_names[] = {
+    [ORDER_INTENT] = "intent",
+    [ORDER_PENDING_NEW] = "pending_new",
+    [ORDER_ACCEPTED] = "accepted",
+    [ORDER_NEW] = "new",
+    [ORDER_PARTIALLY_FILLED] = "partially_filled",
+    [ORDER_FILLED] = "filled",
+    [ORDER_DONE_FOR_DAY] = "done_for_day",
+    [ORDER_CANCELED] = "canceled",
+    [ORDER_EXPIRED] = "expired",
+    [ORDER_REPLACED] = "replaced",
+    [ORDER_PENDING_CANCEL] = "pending_cancel",
+    [ORDER_PENDING_REPLACE] = "pending_replace",
+    [ORDER_REJECTED] = "rejected",
+    [ORDER_HELD] = "held",
+    [ORDER_SUSPENDED] = "suspended",
+    [ORDER_STOPPED] = "stopped",
+    [ORDER_CALCULATED] = "calculated",
+    [ORDER_UNKNOWN] = "unknown",
+    NULL,
+};
