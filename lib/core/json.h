@@ -66,8 +66,10 @@ struct json_faults {
 void json_fault_add(struct json_faults *f, const char *pointer, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Decodes obj into out, which the caller has zeroed or filled with defaults: a member that is absent and
- * not required is set to "nothing" only when set_absent. All faults are listed; true when there is none.
+/* Decodes obj into out, which the caller has zeroed or filled with defaults. A member that is absent and not
+ * required leaves the caller's default; where out holds zero bytes it becomes "nothing" (enums, bools and
+ * symbol lists stay as they are). An explicit null always is "nothing".
+ * All faults are listed; true when there is none.
  * prefix: pointer of obj itself ("" or "/items/3"). strict: unknown members are faults, with the nearest
  * name; otherwise they are ignored. out must not be used unless the answer is true. */
 bool json_decode(const json_t *obj, const struct json_field *fields, size_t count, void *out,
@@ -83,6 +85,9 @@ json_t *json_encode(const void *in, const struct json_field *fields, size_t coun
 /* Parses one JSON text; duplicates refused; depth and size are the caller's to bound. NULL: err says line
  * and column. */
 json_t *json_read(const char *text, size_t len, struct err *err);
+
+/* Compact text of a value, for the caller to free; doubles with 15 digits, so that 12.34 stays 12.34. */
+char *json_write(const json_t *value, size_t *len);
 
 /* The name in a NULL-terminated list nearest to text (edit distance at most a third of its length), or
  * NULL. For "did you mean". */

@@ -2,6 +2,18 @@
 
 #include <stddef.h>
 
+bool symbol_is_valid(const char *text)
+{
+    size_t len = 0;
+    for (; text[len]; len++) {
+        char c = text[len];
+        bool is_letter = c >= 'A' && c <= 'Z';
+        if (len == SYMBOL_SIZE - 1 || !(is_letter || (len > 0 && ((c >= '0' && c <= '9') || c == '.'))))
+            return false;
+    }
+    return len > 0;
+}
+
 const char *const side_names[] = { [SIDE_BUY] = "buy", [SIDE_SELL] = "sell", NULL };
 
 const char *const order_type_names[] = { [ORDER_MARKET] = "market", [ORDER_LIMIT] = "limit", NULL };

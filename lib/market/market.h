@@ -5,6 +5,7 @@
 #ifndef MARKET_MARKET_H
 #define MARKET_MARKET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "market/price.h"
@@ -17,6 +18,9 @@
 enum { SYMBOL_SIZE = 16 };          /* bytes of a ticker including the NUL: "BRK.B" */
 enum { UUID_SIZE = 37 };            /* canonical text, lower case, and the NUL */
 enum { CLIENT_ORDER_ID_SIZE = 129 };
+
+/* A capital letter, then capital letters, digits and points; fits SYMBOL_SIZE. */
+bool symbol_is_valid(const char *text);
 
 enum side { SIDE_BUY, SIDE_SELL };
 extern const char *const side_names[]; /* buy sell */
