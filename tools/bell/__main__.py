@@ -1,0 +1,117 @@
+"""What ./bell does once everything is installed and built: python3 tools/bell COMMAND [options]."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import talk  # noqa: E402
+from place import INTERRUPTED, UNREACHABLE, Trouble  # noqa: E402
+
+
+def arguments(argv):
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("command")
+    parser.add_argument("words", nargs="*")
+    for name in ("bars", "config", "speed", "seed", "port"):
+        parser.add_argument(f"--{name}")
+    parser.add_argument("--from", dest="start")
+    for name in ("json", "follow", "quick", "list"):
+        parser.add_argument(f"--{name}", action="store_true")
+    return parser.parse_args(argv)
+
+
+def status(args):
+    import parts
+    rows = parts.describe()
+    if args.json:
+        print(json.dumps({"parts": rows}, indent=2))
+        return 0
+    head = ("part", "state", "pid", "port", "since", "detail")
+    talk.table([head] + [tuple("—" if row[k] in (None, "") else row[k] for k in head) for row in rows], left=len(head))
+    return 0
+
+
+def logs(args):
+    import parts
+    from place import LOG
+    if not args.words or args.words[0] not in parts.BY_NAME:
+        raise Trouble(f"logs wants one of: {' '.join(parts.BY_NAME)}" + (f', not "{args.words[0]}".' if args.words else "."), 2)
+    path = LOG / f"{args.words[0]}.log"
+    if not path.exists():
+        raise Trouble(f"{args.words[0]} was not started yet: there is no {path}.")
+    sys.stdout.flush()
+    os.execvp("tail", ["tail", "-n", "1000" if args.follow else "+1", *(["-F"] if args.follow else []), str(path)])
+
+
+def down(_args):
+    import parts
+    return parts.stop_all()
+
+
+def flatten(_args):
+    import parts
+    import process
+    if process.find("engine") is None:
+        talk.say("The engine is not running: there is nothing to flatten.")
+        return 0
+    talk.step("flatten", "entries frozen, orders cancelled, positions closed")
+    code = parts.stop("engine")
+    talk.step("engine", parts.ENGINE_STATUS.get(code, f"ended with status {code}"))
+    if code:
+        for line in process.log_tail("engine", 5):
+            talk.say(f"  {line}")
+    return 0 if code == 0 else 1
+
+
+def command(name):
+    """Imported when asked for: status and logs answer at once."""
+    if name in ("demo", "up"):
+        import demo
+        return getattr(demo, name)
+    if name == "exchange":
+        import exchange
+        return exchange.run
+    if name == "test":
+        import checks
+        return checks.run
+    if name == "bench":
+        import bench
+        return bench.run
+    return {"status": status, "logs": logs, "down": down, "flatten": flatten}[name]
+
+
+def interrupt(_signal, _frame):
+    raise KeyboardInterrupt
+
+
+def main():
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGHUP, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
+    args = arguments(sys.argv[1:])
+    try:
+        return command(args.command)(args)
+    except Trouble as e:
+        talk.say(f"{talk.red('bell:')} {e}")
+        for hint in e.hints:
+            talk.say(hint)
+        return e.status
+    except KeyboardInterrupt:
+        talk.say("Interrupted: what was started now is stopped.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INTERRUPTED
+    except Exception as e:
+        import web
+        if not isinstance(e, web.Unreachable):
+            raise
+        talk.say(f"{talk.red('bell:')} {e}")
+        return UNREACHABLE
+
+
+sys.exit(main())

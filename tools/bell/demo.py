@@ -1,0 +1,197 @@
+"""./bell demo and ./bell up: start the parts, watch the week, say what came of it."""
+
+import json
+import sys
+import time
+from decimal import Decimal
+
+import instances
+import parts
+import process
+import report
+import talk
+import web
+from place import FAILED, INVALID, LOG, VAR, Trouble, near
+
+DELIVERY = 60  # seconds the API may lag behind the exchange when the market has ended
+
+
+def plan_of(args, speed):
+    plan = parts.Plan(speed=speed, bars=args.bars, start=args.start, seed=args.seed)
+    if args.config:
+        plan.config = args.config
+    plan.symbols = instances.check(plan)  # complaints come before anything is touched
+    return plan
+
+
+def start(plan, crew):
+    """A new exchange, with a new account, under the API that stays."""
+    crew.check_ports([part.name for part in parts.PARTS])
+    for name in ("engine", "streamer", "exchange"):
+        if process.find(name) is not None:
+            talk.step("stopping", f"the {name} of the last run")
+            parts.stop(name)
+    for part in parts.PARTS:
+        if crew.start(part.name):
+            talk.step("started", part.name + (f" on 127.0.0.1:{crew.ports[part.port_names[0]]}" if part.port_names else ""))
+
+
+def say_market(plan):
+    if plan.bars:
+        talk.step("market", f"recorded bars of {near(plan.bars)}" + (f" from {plan.start}" if plan.start else ""))
+    else:
+        talk.step("market", f"synthetic, seed {plan.seed or 1}: made up, no real prices (--bars DIR replays recorded ones)")
+    talk.step("account", f"paper, {plan.cash:,} USD to start with, keys demo/demo")
+
+
+def up(args):
+    plan = plan_of(args, args.speed if args.speed not in (None, "max") else "lockstep" if args.speed else "real")
+    crew = parts.Crew(plan)
+    try:
+        say_market(plan)
+        start(plan, crew)
+    except BaseException:
+        crew.undo()
+        raise
+    talk.say(f"Everything is up. Stop it with ./bell down; look with ./bell status and {parts.api_url(crew.ports)}/api/v1/positions")
+    return 0
+
+
+def demo(args):
+    plan = plan_of(args, "lockstep" if args.speed in (None, "max") else args.speed)
+    crew = parts.Crew(plan)
+    began = time.monotonic()
+    try:
+        say_market(plan)
+        start(plan, crew)
+        account = parts.broker_account(crew.ports)["account_number"]
+        watch(crew, account)
+        status = finish(args, plan, crew.ports, account, time.monotonic() - began)
+    except BaseException:
+        crew.undo()
+        raise
+    return status
+
+
+# ---- while it trades
+
+class Sessions:
+    """A line for each session that has ended, once the API holds what the exchange filled in it."""
+
+    def __init__(self, ports, account):
+        self.ports, self.account, self.current, self.waiting, self.total = ports, account, None, [], Decimal(0)
+
+    def update(self, day, flush=False):
+        if self.current and (day != self.current or flush):
+            self.waiting.append(self.current)
+        self.current = None if flush else day
+        if self.waiting:
+            self._print()
+
+    def _print(self):
+        days = {r["day"]: r for r in web.get(parts.api_url(self.ports) + "/api/v1/pnl", group_by="day", account=self.account)["items"]}
+        while self.waiting:
+            day = self.waiting[0]
+            filled = sum(1 for _ in parts.broker_fills(self.ports, date=day))
+            row = days.get(day, {"fills": 0, "realized_pnl": "0"})
+            if int(row["fills"]) < filled:
+                return
+            self.waiting.pop(0)
+            if filled == 0 and not days:
+                continue  # the days before the first session traded
+            self.total += Decimal(row["realized_pnl"])
+            talk.step("session", f"{day}  {filled:>4} fills  P&L {talk.money(row['realized_pnl'], sign=True):>12}  so far {talk.money(self.total, sign=True):>12}")
+
+
+def watch(crew, account):
+    """Until the engine has ended, which it does by itself after its last session."""
+    p, sessions = crew.ports, Sessions(crew.ports, account)
+    while process.find("engine") is not None:
+        for name in ("questdb", "api", "exchange", "streamer"):
+            if process.find(name) is None:
+                crew._failed(name, f"{name} ended in the middle (status {process.exit_status(name)}).")
+        try:
+            clock = web.get(parts.exchange_url(p) + "/v2/clock", parts.broker_headers())
+            day, minute = clock["timestamp"][:10], clock["timestamp"][11:16]
+            sessions.update(day)
+            row = (web.get(parts.api_url(p) + "/api/v1/pnl", group_by="account", account=account)["items"] or [{"fills": 0, "total_pnl": "0"}])[0]
+            talk.redraw(f"{'trading':<9} {day} {minute} New York   {row['fills']} fills   P&L so far {talk.money(row['total_pnl'], sign=True)}")
+        except web.Unreachable as e:
+            talk.redraw(f"{'trading':<9} waiting: {e}")
+        time.sleep(0.15)
+    status = process.exit_status("engine")
+    crew.started = [name for name in crew.started if name != "engine"]
+    if status != 0:
+        raise Trouble(f"The engine ended with status {status} ({parts.ENGINE_STATUS.get(status, 'unexpected')}).",
+                      hints=[*(f"  {line}" for line in process.log_tail("engine")), f"All of it: {near(LOG / 'engine.log')}"])
+    deadline = time.monotonic() + DELIVERY
+    while sessions.current or sessions.waiting:
+        sessions.update(None, flush=True)
+        if sessions.waiting and time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+
+
+# ---- what came of it
+
+def delivered(p, account):
+    """The exchange's fills and the API's, when the API has as many, or after DELIVERY seconds."""
+    broker = list(parts.broker_fills(p))
+    deadline = time.monotonic() + DELIVERY
+    while True:
+        rows = web.get(parts.api_url(p) + "/api/v1/pnl", group_by="account", account=account)["items"]
+        if sum(int(r["fills"]) for r in rows) >= len(broker) or time.monotonic() > deadline:
+            return broker, list(web.items(parts.api_url(p) + "/api/v1/fills", account=account, limit=1000))
+        talk.redraw(f"{'waiting':<9} until the API has all {len(broker)} fills")
+        time.sleep(0.05)
+
+
+def finish(args, plan, p, account, seconds):
+    api = parts.api_url(p) + "/api/v1"
+    broker, recorded = delivered(p, account)
+    differences = report.fill_differences(broker, recorded)
+    pnl = web.get(api + "/pnl", group_by="strategy", account=account)["items"]
+    rows = report.strategies(web.items(api + "/runs", account=account), pnl,
+                             web.items(api + "/equity", timeout=30, account=account, limit=1000))
+    total = sum((row.total for row in rows), Decimal(0))
+    change = Decimal(parts.broker_account(p)["equity"]) - plan.cash
+    right = not differences and total == change
+
+    if args.json:
+        json.dump({
+            "account": account, "market": "recorded" if plan.bars else "synthetic", "seconds": round(seconds, 1),
+            "strategies": [{"strategy": r.strategy, "plugin": r.plugin, "capital": str(r.capital), "fills": r.fills,
+                            "realized_pnl": str(r.realized), "fees": str(r.fees), "total_pnl": str(r.total),
+                            "return_pct": f"{r.return_pct:.4f}", "max_drawdown": str(r.drawdown)} for r in rows],
+            "total_pnl": str(total), "account_change": str(change), "exchange_fills": len(broker), "api_fills": len(recorded),
+            "reconciled": right, "differences": differences, "api": api,
+        }, sys.stdout, indent=2)
+        print(flush=True)
+    else:
+        talk.say()
+        table = [("strategy", "plugin", "fills", "realised P&L", "fees", "return", "max drawdown")]
+        for r in rows:
+            table.append((r.strategy or "(none)", r.plugin, r.fills, talk.money(r.realized, sign=True), talk.money(r.fees),
+                          f"{r.return_pct:+.2f} %", f"{talk.money(r.drawdown)} ({r.drawdown_pct:.2f} %)"))
+        capital = sum((r.capital for r in rows), Decimal(0))
+        table.append(("total", "", sum(r.fills for r in rows), talk.money(sum((r.realized for r in rows), Decimal(0)), sign=True),
+                      talk.money(sum((r.fees for r in rows), Decimal(0))), f"{total / capital * 100 if capital else 0:+.2f} %", ""))
+        talk.table(table, left=2)
+        print(flush=True)
+    line = (f"API P&L {talk.money(total, sign=True)} USD, exchange's account {talk.money(change, sign=True)} USD; "
+            f"fills {len(recorded)} in the API, {len(broker)} at the exchange: ")
+    if right:
+        talk.step("checked", line + "equal, one to one.")
+    else:
+        talk.step("checked", talk.red(line + "THEY DIFFER."))
+        for d in differences[:10]:
+            talk.say(f"  {d}")
+        talk.say(f"  The logs are in {near(LOG)}; what the API does not have may still be in {near(VAR)}/streamer/outbox.")
+        return FAILED
+    talk.say(f"""
+Still up: the API on {parts.api_url(p)}, the exchange on {parts.exchange_url(p)}. Account {account}, {seconds:.0f} s. Try:
+  curl -s '{api}/pnl?group_by=strategy,day&account={account}'
+  curl -s '{api}/fills?account={account}&format=csv'
+  ./bell demo       another week: a new account; what was recorded stays
+  ./bell down       stop everything""")
+    return 0

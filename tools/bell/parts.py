@@ -1,0 +1,271 @@
+"""The parts: how each is started, when it is ready, how long it may take to end, and what status shows."""
+
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from typing import Callable
+
+import process
+import talk
+import web
+from place import BIN, JAR, LOG, QUESTDB, ROOT, STRATEGIES, UNREACHABLE, VAR, Trouble, near, ports, secret
+
+KEYS = {"key": "demo", "secret": "demo"}  # the local exchange opens an account for any pair it has not seen
+DEMO_CASH = 1_000_000
+
+
+@dataclass
+class Plan:
+    """What the parts are started for."""
+
+    config: str = str(ROOT / "config/strategies")
+    bars: str | None = None     # None: the synthetic market
+    start: str | None = None    # --from
+    speed: str = "lockstep"     # lockstep, real, or a factor
+    seed: str | None = None
+    symbols: tuple = ()
+    cash: int = DEMO_CASH
+
+
+@dataclass
+class Part:
+    name: str
+    port_names: tuple                       # keys of ports(); the first is the one to show
+    argv: Callable                          # (plan, ports) -> [program, flags...]
+    is_ready: Callable                      # ports -> bool; may raise web.Unreachable
+    patience: float                         # seconds from SIGTERM to SIGKILL
+    env: Callable = lambda p: {}
+    prepare: Callable = lambda p: None
+
+
+def exchange_url(p):
+    return f"http://127.0.0.1:{p['exchange']}"
+
+
+def api_url(p):
+    return f"http://127.0.0.1:{p['api']}"
+
+
+def broker_headers():
+    return {"APCA-API-KEY-ID": KEYS["key"], "APCA-API-SECRET-KEY": KEYS["secret"]}
+
+
+# ---- QuestDB: api/db/server.conf says how it is run; ports and passwords come from here
+
+def _questdb_argv(_plan, _p):
+    return ["java", "-Xmx512m", "-XX:+UseParallelGC", f"-Djava.io.tmpdir={QUESTDB}/tmp", "-jar", JAR, "-d", QUESTDB]
+
+
+def _questdb_prepare(_p):
+    # It unpacks its native library into a temporary folder, and /tmp may be mounted noexec.
+    shutil.rmtree(QUESTDB / "tmp", ignore_errors=True)
+    (QUESTDB / "tmp").mkdir(parents=True)
+    (QUESTDB / "conf").mkdir(exist_ok=True)
+    shutil.copyfile(ROOT / "api/db/server.conf", QUESTDB / "conf/server.conf")
+
+
+def _questdb_env(p):
+    password = secret("questdb").read_text().strip()
+    return {
+        "QDB_PG_NET_BIND_TO": f"127.0.0.1:{p['pg']}",
+        "QDB_HTTP_BIND_TO": f"127.0.0.1:{p['questdb_http']}",
+        "QDB_HTTP_MIN_NET_BIND_TO": f"127.0.0.1:{p['questdb_health']}",
+        "QDB_PG_USER": "bell", "QDB_PG_PASSWORD": password,
+        "QDB_HTTP_USER": "bell", "QDB_HTTP_PASSWORD": password,
+    }
+
+
+def _questdb_ready(p):
+    return web.request(f"http://127.0.0.1:{p['questdb_health']}/status")[0] == 200 and process.port_answers(p["pg"])
+
+
+# ---- ours
+
+def _api_argv(_plan, p):
+    return [BIN / "bell-api", "--host", "127.0.0.1", "--port", p["api"], "--database-port", p["pg"],
+            "--database-user", "bell", "--password-file", secret("questdb")]
+
+
+def exchange_argv(plan, p):
+    argv = [BIN / "bell-exchange", "--host", "127.0.0.1", "--port", p["exchange"], "--speed", plan.speed, "--cash", plan.cash]
+    if plan.bars:
+        argv += ["--bars", plan.bars]
+    elif plan.symbols:
+        argv += ["--symbols", ",".join(plan.symbols)]
+    if plan.start:
+        argv += ["--from", plan.start]
+    if plan.seed:
+        argv += ["--seed", plan.seed]
+    return argv
+
+
+def _keys():
+    return ["--key-file", secret("key", KEYS["key"]), "--secret-file", secret("secret", KEYS["secret"])]
+
+
+def _streamer_argv(_plan, p):
+    return [BIN / "bell-streamer", "--port", p["relay"], "--rest-url", exchange_url(p),
+            "--trades-url", f"ws://127.0.0.1:{p['exchange']}/stream", "--data-url", f"ws://127.0.0.1:{p['exchange']}/v2/iex",
+            "--api-url", api_url(p), "--state", VAR / "streamer", *_keys()]
+
+
+def engine_argv(plan, p):
+    return [BIN / "bell-engine", "--rest-url", exchange_url(p),
+            "--trades-url", f"ws://127.0.0.1:{p['relay']}/stream", "--data-url", f"ws://127.0.0.1:{p['relay']}/v2/iex",
+            "--api-url", api_url(p), "--strategies", plan.config, "--plugins", STRATEGIES, "--state", VAR / "engine", *_keys()]
+
+
+PARTS = [
+    Part("questdb", ("pg", "questdb_http", "questdb_health"), _questdb_argv, _questdb_ready, 60,
+         _questdb_env, _questdb_prepare),
+    Part("api", ("api",), _api_argv, lambda p: web.request(api_url(p) + "/readyz")[0] == 200, 60),
+    Part("exchange", ("exchange",), exchange_argv,
+         lambda p: web.request(exchange_url(p) + "/v2/clock", broker_headers())[0] == 200, 20),
+    Part("streamer", ("relay",), _streamer_argv, lambda p: process.port_answers(p["relay"]), 30),
+    Part("engine", (), engine_argv, lambda p: True, 150),
+]
+BY_NAME = {part.name: part for part in PARTS}
+
+READY_WITHIN = 60  # seconds; QuestDB after a crash is the slowest
+
+ENGINE_STATUS = {
+    0: "flat",
+    1: "failed",
+    2: "refused its configuration",
+    3: "not flat: its log says what is left",
+    4: "market closed: exits are queued for the next open",
+    137: "killed",
+}
+
+
+class Crew:
+    """Starts parts, and stops those it started when something goes wrong."""
+
+    def __init__(self, plan):
+        self.plan, self.ports, self.started = plan, ports(), []
+
+    def check_ports(self, names):
+        for name in names:
+            for key in BY_NAME[name].port_names:
+                port = self.ports[key]
+                if process.find(name) is None and not process.port_is_free(port):
+                    holder = process.port_holder(port)
+                    raise Trouble(
+                        f"Port {port} ({name}) is in use{f' by {holder}' if holder else ''}.", UNREACHABLE,
+                        ["Stop that program, or take other ports: BELL_PORT_BASE=28080 ./bell ... (28080 to 28085)."])
+
+    def start(self, name):
+        """True when it was started, False when it already ran."""
+        part = BY_NAME[name]
+        pid = process.find(name)
+        if pid is not None and process.program_changed(pid):
+            talk.step("restart", f"{name} (it was rebuilt)")
+            stop(name)
+            pid = None
+        if pid is not None:
+            return False
+        part.prepare(self.ports)
+        began = time.monotonic()
+        process.start(name, part.argv(self.plan, self.ports), part.env(self.ports))
+        self.started.append(name)
+        while True:
+            if process.find(name) is None:
+                self._failed(name, f"{name} ended at once (status {process.exit_status(name)}).")
+            try:
+                if part.is_ready(self.ports):
+                    break
+            except web.Unreachable:
+                pass
+            if time.monotonic() - began > READY_WITHIN:
+                self._failed(name, f"{name} was not ready within {READY_WITHIN} seconds.")
+            time.sleep(0.03)
+        return True
+
+    def _failed(self, name, sentence):
+        raise Trouble(sentence, hints=[*(f"  {line}" for line in process.log_tail(name)),
+                                       f"That is the end of {near(LOG / f'{name}.log')}. Nothing that was started now is left running."])
+
+    def undo(self):
+        """Stops what this crew started, in order."""
+        for part in reversed(PARTS):
+            if part.name in self.started and process.find(part.name) is not None:
+                talk.step("stopping", part.name)
+                stop(part.name)
+        self.started.clear()
+
+
+def stop(name):
+    return process.stop(name, BY_NAME[name].patience)
+
+
+def stop_all():
+    """The parts in order; the status to leave with: the engine's when it did not end flat."""
+    status, stopped = 0, 0
+    for part in reversed(PARTS):
+        if process.find(part.name) is None:
+            process.stop(part.name, 0)
+            continue
+        code = stop(part.name)
+        stopped += 1
+        if part.name == "engine":
+            talk.step("stopped", f"engine: {ENGINE_STATUS.get(code, f'status {code}')}")
+            if code:
+                status = 1
+                for line in process.log_tail("engine", 5):
+                    talk.say(f"  {line}")
+        else:
+            talk.step("stopped", part.name + (" (it had to be killed)" if code == 137 else ""))
+    if not stopped:
+        talk.say("Nothing was running.")
+    return status
+
+
+def describe():
+    """What status shows, one dict a part."""
+    p, rows = ports(), []
+    for part in PARTS:
+        pid, code = process.find(part.name), process.exit_status(part.name)
+        row = {"part": part.name, "state": "stopped", "pid": pid, "port": p[part.port_names[0]] if part.port_names else None,
+               "since": None, "detail": ""}
+        if pid is not None:
+            row["since"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(process.started_at(pid)))
+            try:
+                row["state"] = "running" if part.is_ready(p) else "not ready"
+                row["detail"] = _DETAIL.get(part.name, lambda p: "")(p) if row["state"] == "running" else ""
+            except web.Unreachable as e:
+                row["state"], row["detail"] = "not ready", str(e)
+        elif code is not None:
+            row["state"] = "finished" if part.name == "engine" and code == 0 else "stopped" if code in (0, 143) else "failed"
+            row["detail"] = f"{ENGINE_STATUS.get(code, f'status {code}') if part.name == 'engine' else f'status {code}'}" if code not in (0, 143) else ""
+        rows.append(row)
+    return rows
+
+
+def _exchange_detail(p):
+    clock = web.get(exchange_url(p) + "/v2/clock", broker_headers())
+    return f"market {'open' if clock['is_open'] else 'closed'}, {clock['timestamp'][:19]}, account equity {talk.money(broker_account(p)['equity'])}"
+
+
+def _api_detail(p):
+    rows = web.get(api_url(p) + "/api/v1/pnl", group_by="account")["items"]
+    return f"{sum(int(r['fills']) for r in rows)} fills of {len(rows)} account{'s' * (len(rows) != 1)}"
+
+
+def broker_account(p):
+    return web.get(exchange_url(p) + "/v2/account", broker_headers())
+
+
+def broker_fills(p, date=None):
+    """All FILL activities of the account, oldest first."""
+    token = None
+    while True:
+        page = web.get(exchange_url(p) + "/v2/account/activities/FILL", broker_headers(),
+                       direction="asc", page_size=100, page_token=token, date=date)
+        yield from page
+        if len(page) < 100:
+            return
+        token = page[-1]["id"]
+
+
+_DETAIL = {"exchange": _exchange_detail, "api": _api_detail}
