@@ -8,6 +8,8 @@
  * with 400. WebSockets: messages are whole (fragments collected, at most message_max, 1009 beyond);
  * sending queues, bounded by queue_max bytes: over it the connection is closed as a slow client.
  *
+ * What is sent from any callback of the loop leaves before the loop waits again. SIGPIPE must be ignored.
+ *
  * Threads: the loop's. */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
@@ -43,8 +45,12 @@ struct http_server_options {
     const char *host;          /* "127.0.0.1" */
     int port;                  /* 0: any; http_server_port tells */
     size_t body_max, message_max, queue_max; /* 0: 1 MiB, 1 MiB, 8 MiB */
-    const char *const *socket_paths;         /* NULL-terminated: "/stream", "/v2/iex" */
+    size_t connections_max;    /* 0: 1000; one more is answered 503 and closed */
+    int head_ms, body_ms, idle_ms; /* 0: 5 s for a head, 30 s for a body, 75 s idle or for a reply to be read */
+    const char *const *socket_paths;         /* NULL-terminated: "/stream", "/v2/iex"; lent for good */
     void *ctx;
+    /* May be NULL. Before a body is read (never without one): true refuses, res is the answer (401). */
+    bool (*on_head)(void *ctx, const struct http_request *req, struct http_response *res);
     void (*on_request)(void *ctx, const struct http_request *req, struct http_response *res);
     /* Sockets. headers can be read only in on_open (content type picks the encoding). Returning false refuses. */
     bool (*on_open)(void *ctx, struct http_socket *s, const char *path, const char *content_type);

@@ -1,0 +1,342 @@
+#include "http/impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "core/base.h"
+#include "core/log.h"
+
+enum {
+    CLOSE_MS = 5000,          /* for the queue and the close frame to get out */
+    CHUNK = 64 * 1024,        /* whole messages handed over at a time */
+    BUFFER_KEPT = 256 * 1024, /* a larger buffer is given back when it is empty */
+    FRAME_HEAD = 10,
+};
+
+/* ---- sending. Messages are framed here, so that many leave in one write: a server's frame is 2 to 10 bytes
+ * before the data. libwebsockets itself frames only pongs and closes, which come between ours. */
+
+static size_t frame_head(unsigned char *to, size_t size, bool binary)
+{
+    to[0] = (unsigned char)(0x80 | (binary ? 2 : 1));
+    if (size < 126) {
+        to[1] = (unsigned char)size;
+        return 2;
+    }
+    int bytes = size < 65536 ? 2 : 8;
+    to[1] = bytes == 2 ? 126 : 127;
+    for (int i = 0; i < bytes; i++)
+        to[2 + i] = (unsigned char)((uint64_t)size >> (8 * (bytes - 1 - i)));
+    return 2 + (size_t)bytes;
+}
+
+static size_t frame_size(const unsigned char *frame)
+{
+    int bytes = frame[1] < 126 ? 0 : frame[1] == 126 ? 2 : 8;
+    uint64_t size = bytes ? 0 : frame[1];
+    for (int i = 0; i < bytes; i++)
+        size = size << 8 | frame[2 + i];
+    return 2 + (size_t)bytes + (size_t)size;
+}
+
+/* With a reset, so that the kernel forgets what the peer never read. libwebsockets sees the end and closes;
+ * its own timeouts do not fire in time when they are set from outside its callbacks. */
+static void cut(struct http_socket *s)
+{
+    struct linger reset = { .l_onoff = 1 };
+    s->dead = true;
+    setsockopt(lws_get_socket_fd(s->wsi), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    shutdown(lws_get_socket_fd(s->wsi), SHUT_RDWR);
+}
+
+static void flush(struct http_socket *s)
+{
+    while (!s->dead && s->out_start < s->out_end && !lws_partial_buffered(s->wsi)) {
+        unsigned char *from = (unsigned char *)s->out + s->out_start;
+        size_t size = frame_size(from);
+        while (s->out_start + size < s->out_end && size < CHUNK)
+            size += frame_size(from + size);
+        /* LWS_WRITE_HTTP: as it is, on a WebSocket too. What the socket does not take at once is copied. */
+        if (lws_write(s->wsi, from, size, LWS_WRITE_HTTP) < 0)
+            cut(s);
+        s->out_start += size;
+        s->handed = size;
+    }
+    if (s->dead)
+        return;
+    if (s->out_start == s->out_end) {
+        s->out_start = s->out_end = 0;
+        if (s->out_cap > BUFFER_KEPT) {
+            free(s->out);
+            s->out = NULL;
+            s->out_cap = 0;
+        }
+    }
+    if (s->out_start < s->out_end || s->closing)
+        lws_callback_on_writable(s->wsi);
+}
+
+void socket_flush_all(struct http_server *server)
+{
+    while (server->dirty) {
+        struct http_socket *s = server->dirty;
+        server->dirty = s->dirty_next;
+        s->dirty = false;
+        flush(s);
+    }
+    uv_idle_stop(&server->flush_idle);
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    socket_flush_all(idle->data);
+}
+
+/* An idle handle, not a prepare: while it is active the loop does not wait, whoever sends. */
+static void mark_dirty(struct http_socket *s)
+{
+    if (s->dirty || !s->established)
+        return;
+    s->dirty = true;
+    s->dirty_next = s->server->dirty;
+    s->server->dirty = s;
+    uv_idle_start(&s->server->flush_idle, on_idle);
+}
+
+void http_socket_send(struct http_socket *s, const void *data, size_t size, bool binary)
+{
+    if (s->dead || s->closing)
+        return;
+    size_t waiting = s->out_end - s->out_start;
+    size_t handed = s->established && lws_partial_buffered(s->wsi) ? s->handed : 0;
+    if (waiting + handed + size + FRAME_HEAD > s->server->o.queue_max) {
+        log_warn("http_client_too_slow", KV_INT("queued_bytes", waiting + handed), KV_INT("message_bytes", size));
+        cut(s);
+        return;
+    }
+    if (s->out_end + size + FRAME_HEAD > s->out_cap && s->out_start > 0) {
+        memmove(s->out, s->out + s->out_start, waiting);
+        s->out_start = 0;
+        s->out_end = waiting;
+    }
+    if (s->out_end + size + FRAME_HEAD > s->out_cap) {
+        size_t cap = s->out_cap ? s->out_cap : 4096;
+        while (cap < s->out_end + size + FRAME_HEAD)
+            cap *= 2;
+        s->out = must_realloc(s->out, cap, 1);
+        s->out_cap = cap;
+    }
+    s->out_end += frame_head((unsigned char *)s->out + s->out_end, size, binary);
+    if (size)
+        memcpy(s->out + s->out_end, data, size);
+    s->out_end += size;
+    mark_dirty(s);
+}
+
+void http_socket_close(struct http_socket *s, int code)
+{
+    if (s->dead || s->closing)
+        return;
+    s->closing = true;
+    s->code = code;
+    s->until_ms = server_now_ms(s->server) + CLOSE_MS;
+    mark_dirty(s);
+}
+
+void http_socket_set(struct http_socket *s, void *user)
+{
+    s->user = user;
+}
+
+void *http_socket_get(const struct http_socket *s)
+{
+    return s->user;
+}
+
+void socket_sweep(struct http_server *server)
+{
+    int64_t now = server_now_ms(server);
+    for (struct http_socket *s = server->sockets; s; s = s->next)
+        if (s->closing && !s->dead && now > s->until_ms)
+            cut(s);
+}
+
+/* ---- receiving */
+
+/* false: longer than message_max. */
+static bool receive(struct http_socket *s, const char *data, size_t size)
+{
+    const struct http_server_options *o = &s->server->o;
+    bool binary = lws_frame_is_binary(s->wsi) != 0;
+    bool whole = lws_is_final_fragment(s->wsi) && lws_remaining_packet_payload(s->wsi) == 0;
+    if (s->dead || s->closing)
+        return true;
+    if (s->in_size + size > o->message_max)
+        return false;
+    if (whole && s->in_size == 0) {
+        o->on_message(o->ctx, s, size ? data : "", size, binary);
+        return true;
+    }
+    if (s->in_size + size > s->in_cap) {
+        size_t cap = s->in_cap ? s->in_cap : 4096;
+        while (cap < s->in_size + size)
+            cap *= 2;
+        s->in = must_realloc(s->in, cap, 1);
+        s->in_cap = cap;
+    }
+    if (size)
+        memcpy(s->in + s->in_size, data, size);
+    s->in_size += size;
+    if (!whole)
+        return true;
+    size_t all = s->in_size;
+    s->in_size = 0;
+    o->on_message(o->ctx, s, s->in, all, binary);
+    if (s->in_cap > BUFFER_KEPT) {
+        free(s->in);
+        s->in = NULL;
+        s->in_cap = 0;
+    }
+    return true;
+}
+
+static int refuse(struct lws *wsi, unsigned status)
+{
+    lws_return_http_status(wsi, status, NULL);
+    return -1;
+}
+
+static int open_socket(struct http_server *server, struct lws *wsi, const char *upgrade)
+{
+    char path[128], type[128];
+    if (lws_hdr_copy(wsi, path, sizeof path, WSI_TOKEN_GET_URI) < 0 || strcasecmp(upgrade, "websocket") != 0)
+        return refuse(wsi, HTTP_STATUS_BAD_REQUEST);
+    /* libwebsockets would close these without a word. */
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_KEY) == 0 || lws_hdr_total_length(wsi, WSI_TOKEN_CONNECTION) == 0 ||
+        lws_hdr_total_length(wsi, WSI_TOKEN_PROTOCOL) > 0)
+        return refuse(wsi, HTTP_STATUS_BAD_REQUEST);
+    if (!server_has_path(server, path, strlen(path)))
+        return refuse(wsi, HTTP_STATUS_NOT_FOUND);
+    if (lws_hdr_copy(wsi, type, sizeof type, WSI_TOKEN_HTTP_CONTENT_TYPE) < 0)
+        type[0] = '\0';
+
+    struct http_socket *s = must_alloc(1, sizeof *s);
+    s->server = server;
+    s->wsi = wsi;
+    if (!server->o.on_open(server->o.ctx, s, path, type)) {
+        free(s->out);
+        free(s);
+        return refuse(wsi, HTTP_STATUS_FORBIDDEN);
+    }
+    LIST_ADD(server->sockets, s);
+    lws_set_opaque_user_data(wsi, s);
+    return s->dead ? -1 : 0;
+}
+
+static void forget(struct lws *wsi)
+{
+    struct http_socket *s = lws_get_opaque_user_data(wsi);
+    if (!s)
+        return;
+    lws_set_opaque_user_data(wsi, NULL);
+    for (struct http_socket **at = &s->server->dirty; s->dirty && *at; at = &(*at)->dirty_next)
+        if (*at == s) {
+            *at = s->dirty_next;
+            break;
+        }
+    LIST_REMOVE(s);
+    s->dead = true; /* what on_close still sends goes nowhere */
+    s->server->o.on_close(s->server->o.ctx, s, s->orderly);
+    free(s->out);
+    free(s->in);
+    free(s);
+}
+
+static int on_event(struct lws *wsi, enum lws_callback_reasons why, void *user, void *in, size_t size)
+{
+    (void)user;
+    struct lws_context *context = lws_get_context(wsi);
+    struct http_server *server = context ? lws_context_user(context) : NULL;
+    struct http_socket *s = wsi ? lws_get_opaque_user_data(wsi) : NULL;
+
+    switch ((int)why) {
+    case LWS_CALLBACK_WSI_CREATE:
+        server->sockets_count++;
+        return 0;
+    case LWS_CALLBACK_WSI_DESTROY:
+        server->sockets_count--;
+        forget(wsi);
+        return 0;
+    case LWS_CALLBACK_HTTP: /* it does not take the head for an upgrade after all */
+        return refuse(wsi, HTTP_STATUS_BAD_REQUEST);
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+        return open_socket(server, wsi, in);
+    case LWS_CALLBACK_ESTABLISHED:
+        s->established = true;
+        flush(s);
+        return 0;
+    case LWS_CALLBACK_RECEIVE:
+        if (receive(s, in, size))
+            return 0;
+        lws_close_reason(wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, NULL, 0);
+        s->orderly = true;
+        s->dead = true;
+        return -1;
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+        flush(s);
+        if (!s->closing || s->dead || s->out_start < s->out_end || lws_partial_buffered(wsi))
+            return 0;
+        lws_close_reason(wsi, (enum lws_close_status)s->code, NULL, 0);
+        s->orderly = true;
+        s->dead = true;
+        return -1;
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE: /* it is answered for us */
+        s->orderly = true;
+        s->dead = true;
+        return 0;
+    case LWS_CALLBACK_CLOSED:
+        forget(wsi);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+/* ---- life */
+
+static const struct lws_protocols protocols[] = {
+    /* tx_packet_size only bounds one send(); without it that is rx_buffer_size */
+    { .name = "", .callback = on_event, .rx_buffer_size = 4096, .tx_packet_size = 16 * 1024 * 1024 },
+    { .name = NULL },
+};
+
+static void on_log(int level, const char *line)
+{
+    char text[300];
+    (void)level;
+    snprintf(text, sizeof text, "%s", line);
+    text[strcspn(text, "\n")] = '\0';
+    log_warn("websocket_complained", KV_TEXT("text", text));
+}
+
+bool socket_start(struct http_server *s, struct err *err)
+{
+    void *loops[1] = { s->loop };
+    struct lws_context_creation_info info = {
+        .port = CONTEXT_PORT_NO_LISTEN_SERVER, .protocols = protocols, .user = s,
+        .options = LWS_SERVER_OPTION_LIBUV, .foreign_loops = loops, .gid = -1, .uid = -1,
+        .timeout_secs = 5, .max_http_header_data = 16384,
+    };
+    lws_set_log_level(LLL_ERR, on_log);
+    s->lws = lws_create_context(&info);
+    return s->lws ? true : err_set(err, ERR_INTERNAL, "libwebsockets could not be started on libuv: "
+                                   "is the package libwebsockets-evlib-uv installed?");
+}
+
+void socket_adopt(struct http_server *s, int fd)
+{
+    if (!lws_adopt_socket(s->lws, fd)) /* it closes fd */
+        log_warn("http_connection_refused", KV_INT("connections", s->sockets_count));
+}
