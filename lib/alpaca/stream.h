@@ -32,6 +32,9 @@ struct alpaca_stream_options {
     void (*on_marker)(void *ctx, int64_t n);
     /* DATA: bars, quotes and ticks, in order. */
     void (*on_message)(void *ctx, const struct alpaca_message *message);
+    /* DATA; may be NULL. All that alpaca_stream_subscribe asked for so far has been answered. code: 0, or the
+     * error with which the last change was refused (405: too many symbols). */
+    void (*on_subscribed)(void *ctx, int64_t code);
 };
 
 struct alpaca_stream *alpaca_stream_new(uv_loop_t *loop, const struct alpaca_stream_options *options);
@@ -39,6 +42,8 @@ struct alpaca_stream *alpaca_stream_new(uv_loop_t *loop, const struct alpaca_str
 void alpaca_stream_free(struct alpaca_stream *s);
 
 bool alpaca_stream_is_ready(const struct alpaca_stream *s);
+/* DATA: ready, and the broker has answered the last change of the subscription. */
+bool alpaca_stream_is_subscribed(const struct alpaca_stream *s);
 
 /* DATA: replaces the wanted set (sent now, or when connected). "*" is all. */
 void alpaca_stream_subscribe(struct alpaca_stream *s, const char (*bars)[SYMBOL_SIZE], size_t bars_count,
