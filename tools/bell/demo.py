@@ -13,11 +13,13 @@ import talk
 import web
 from place import FAILED, INVALID, LOG, VAR, Trouble, near
 
+SYNTHETIC_MONDAY = "2024-03-04"  # where the synthetic week begins unless told otherwise: the same for everybody
 DELIVERY = 60  # seconds the API may lag behind the exchange when the market has ended
 
 
 def plan_of(args, speed):
-    plan = parts.Plan(speed=speed, bars=args.bars, start=args.start, seed=args.seed)
+    start = args.start or (None if args.bars or speed == "real" else SYNTHETIC_MONDAY)
+    plan = parts.Plan(speed=speed, bars=args.bars, start=start, seed=args.seed)
     if args.config:
         plan.config = args.config
     plan.symbols = instances.check(plan)  # complaints come before anything is touched
@@ -40,7 +42,7 @@ def say_market(plan):
     if plan.bars:
         talk.step("market", f"recorded bars of {near(plan.bars)}" + (f" from {plan.start}" if plan.start else ""))
     else:
-        talk.step("market", f"synthetic, seed {plan.seed or 1}: made up, no real prices (--bars DIR replays recorded ones)")
+        talk.step("market", f"synthetic{f' from {plan.start}' if plan.start else ''}, seed {plan.seed or 1}: made up, no real prices (--bars DIR replays recorded ones)")
     talk.step("account", f"paper, {plan.cash:,} USD to start with, keys demo/demo")
 
 
@@ -107,9 +109,7 @@ def watch(crew, account):
     """Until the engine has ended, which it does by itself after its last session."""
     p, sessions = crew.ports, Sessions(crew.ports, account)
     while process.find("engine") is not None:
-        for name in ("questdb", "api", "exchange", "streamer"):
-            if process.find(name) is None:
-                crew._failed(name, f"{name} ended in the middle (status {process.exit_status(name)}).")
+        crew.keep_up()
         try:
             clock = web.get(parts.exchange_url(p) + "/v2/clock", parts.broker_headers())
             day, minute = clock["timestamp"][:10], clock["timestamp"][11:16]

@@ -1,7 +1,7 @@
 """The parts: how each is started, when it is ready, how long it may take to end, and what status shows."""
 
-import os
 import shutil
+import signal
 import time
 from dataclasses import dataclass
 from typing import Callable
@@ -92,7 +92,7 @@ def exchange_argv(plan, p):
     if plan.bars:
         argv += ["--bars", plan.bars]
     elif plan.symbols:
-        argv += ["--symbols", ",".join(plan.symbols)]
+        argv += ["--symbols", f"[{', '.join(plan.symbols)}]"]
     if plan.start:
         argv += ["--from", plan.start]
     if plan.seed:
@@ -119,14 +119,15 @@ def engine_argv(plan, p):
 PARTS = [
     Part("questdb", ("pg", "questdb_http", "questdb_health"), _questdb_argv, _questdb_ready, 60,
          _questdb_env, _questdb_prepare),
-    Part("api", ("api",), _api_argv, lambda p: web.request(api_url(p) + "/readyz")[0] == 200, 60),
     Part("exchange", ("exchange",), exchange_argv,
          lambda p: web.request(exchange_url(p) + "/v2/clock", broker_headers())[0] == 200, 20),
+    Part("api", ("api",), _api_argv, lambda p: web.request(api_url(p) + "/readyz")[0] == 200, 60),
     Part("streamer", ("relay",), _streamer_argv, lambda p: process.port_answers(p["relay"]), 30),
     Part("engine", (), engine_argv, lambda p: True, 150),
 ]
 BY_NAME = {part.name: part for part in PARTS}
 
+REVIVALS = 3  # of one part in one demo
 READY_WITHIN = 60  # seconds; QuestDB after a crash is the slowest
 
 ENGINE_STATUS = {
@@ -143,7 +144,7 @@ class Crew:
     """Starts parts, and stops those it started when something goes wrong."""
 
     def __init__(self, plan):
-        self.plan, self.ports, self.started = plan, ports(), []
+        self.plan, self.ports, self.started, self.revived = plan, ports(), [], []
 
     def check_ports(self, names):
         for name in names:
@@ -182,12 +183,28 @@ class Crew:
             time.sleep(0.03)
         return True
 
+    def keep_up(self):
+        """Starts again what died on the way; what it had to deliver is on disk. The exchange keeps its accounts in memory:
+        without it there is nothing to go on with."""
+        for name in ("exchange", "questdb", "api", "streamer"):
+            if process.find(name) is not None:
+                continue
+            sentence = f"{name} ended in the middle (status {process.exit_status(name)})."
+            if name == "exchange" or self.revived.count(name) == REVIVALS:
+                self._failed(name, sentence)
+            talk.step("restart", sentence)
+            (LOG / f"{name}.log").rename(LOG / f"{name}.died.log")
+            self.revived.append(name)
+            self.start(name)
+
     def _failed(self, name, sentence):
         raise Trouble(sentence, hints=[*(f"  {line}" for line in process.log_tail(name)),
                                        f"That is the end of {near(LOG / f'{name}.log')}. Nothing that was started now is left running."])
 
     def undo(self):
-        """Stops what this crew started, in order."""
+        """Stops what this crew started, in order. A second Ctrl-C does not leave it half done: each stop is bounded."""
+        for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(sig, signal.SIG_IGN)
         for part in reversed(PARTS):
             if part.name in self.started and process.find(part.name) is not None:
                 talk.step("stopping", part.name)
