@@ -38,10 +38,9 @@ struct http_socket {
     struct lws *wsi;
     void *user;
     bool established, dirty;
-    bool closing;                   /* a close frame is to follow the queue */
+    bool closing;                   /* our close frame is the last in the queue */
     bool dead;                      /* cut off; on_close is to come */
     bool orderly;
-    int code;
     int64_t until_ms;               /* closing: cut off then */
     char *out;                      /* framed messages waiting: out[start..end) */
     size_t out_start, out_end, out_cap;

@@ -332,9 +332,8 @@ void rest_sweep(struct http_server *s)
 
 void rest_stop(struct http_server *s)
 {
-    uv_poll_stop(&s->mhd_poll);
+    uv_close((uv_handle_t *)&s->mhd_poll, NULL); /* before its descriptor goes */
     MHD_stop_daemon(s->mhd);
     s->mhd = NULL;
-    uv_close((uv_handle_t *)&s->mhd_poll, NULL);
     uv_close((uv_handle_t *)&s->mhd_timer, NULL);
 }

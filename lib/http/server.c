@@ -302,7 +302,6 @@ void http_server_stop(struct http_server *s)
         return;
     s->stopping = true;
     s->stop_until_ms = server_now_ms(s) + STOP_MS;
-    uv_poll_stop(&s->listen_poll);
     uv_close((uv_handle_t *)&s->listen_poll, NULL);
     uv_close((uv_handle_t *)&s->accept_timer, NULL);
     close(s->fd);

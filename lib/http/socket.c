@@ -16,11 +16,15 @@ enum {
 };
 
 /* ---- sending. Messages are framed here, so that many leave in one write: a server's frame is 2 to 10 bytes
- * before the data. libwebsockets itself frames only pongs and closes, which come between ours. */
+ * before the data. libwebsockets itself frames only pongs and answers to a close, which come between ours.
+ * Our own close frame is one of the queue: Debian's libwebsockets, built for debugging, cuts off on libuv
+ * instead of sending the one asked for by lws_close_reason. */
 
-static size_t frame_head(unsigned char *to, size_t size, bool binary)
+enum opcode { OPCODE_TEXT = 1, OPCODE_BINARY = 2, OPCODE_CLOSE = 8 };
+
+static size_t frame_head(unsigned char *to, enum opcode opcode, size_t size)
 {
-    to[0] = (unsigned char)(0x80 | (binary ? 2 : 1));
+    to[0] = (unsigned char)(0x80 | opcode);
     if (size < 126) {
         to[1] = (unsigned char)size;
         return 2;
@@ -74,7 +78,7 @@ static void flush(struct http_socket *s)
             s->out_cap = 0;
         }
     }
-    if (s->out_start < s->out_end || s->closing)
+    if (s->out_start < s->out_end)
         lws_callback_on_writable(s->wsi);
 }
 
@@ -105,17 +109,9 @@ static void mark_dirty(struct http_socket *s)
     uv_idle_start(&s->server->flush_idle, on_idle);
 }
 
-void http_socket_send(struct http_socket *s, const void *data, size_t size, bool binary)
+static void queue(struct http_socket *s, enum opcode opcode, const void *data, size_t size)
 {
-    if (s->dead || s->closing)
-        return;
     size_t waiting = s->out_end - s->out_start;
-    size_t handed = s->established && lws_partial_buffered(s->wsi) ? s->handed : 0;
-    if (waiting + handed + size + FRAME_HEAD > s->server->o.queue_max) {
-        log_warn("http_client_too_slow", KV_INT("queued_bytes", waiting + handed), KV_INT("message_bytes", size));
-        cut(s);
-        return;
-    }
     if (s->out_end + size + FRAME_HEAD > s->out_cap && s->out_start > 0) {
         memmove(s->out, s->out + s->out_start, waiting);
         s->out_start = 0;
@@ -128,21 +124,34 @@ void http_socket_send(struct http_socket *s, const void *data, size_t size, bool
         s->out = must_realloc(s->out, cap, 1);
         s->out_cap = cap;
     }
-    s->out_end += frame_head((unsigned char *)s->out + s->out_end, size, binary);
+    s->out_end += frame_head((unsigned char *)s->out + s->out_end, opcode, size);
     if (size)
         memcpy(s->out + s->out_end, data, size);
     s->out_end += size;
     mark_dirty(s);
 }
 
+void http_socket_send(struct http_socket *s, const void *data, size_t size, bool binary)
+{
+    if (s->dead || s->closing)
+        return;
+    size_t waiting = s->out_end - s->out_start;
+    size_t handed = s->established && lws_partial_buffered(s->wsi) ? s->handed : 0;
+    if (waiting + handed + size + FRAME_HEAD > s->server->o.queue_max) {
+        log_warn("http_client_too_slow", KV_INT("queued_bytes", waiting + handed), KV_INT("message_bytes", size));
+        cut(s);
+        return;
+    }
+    queue(s, binary ? OPCODE_BINARY : OPCODE_TEXT, data, size);
+}
+
 void http_socket_close(struct http_socket *s, int code)
 {
     if (s->dead || s->closing)
         return;
-    s->closing = true;
-    s->code = code;
+    s->closing = s->orderly = true;
     s->until_ms = server_now_ms(s->server) + CLOSE_MS;
-    mark_dirty(s);
+    queue(s, OPCODE_CLOSE, (const unsigned char[]){ (unsigned char)(code >> 8), (unsigned char)code }, 2);
 }
 
 void http_socket_set(struct http_socket *s, void *user)
@@ -165,19 +174,20 @@ void socket_sweep(struct http_server *server)
 
 /* ---- receiving */
 
-/* false: longer than message_max. */
-static bool receive(struct http_socket *s, const char *data, size_t size)
+static void receive(struct http_socket *s, const char *data, size_t size)
 {
     const struct http_server_options *o = &s->server->o;
     bool binary = lws_frame_is_binary(s->wsi) != 0;
     bool whole = lws_is_final_fragment(s->wsi) && lws_remaining_packet_payload(s->wsi) == 0;
     if (s->dead || s->closing)
-        return true;
-    if (s->in_size + size > o->message_max)
-        return false;
+        return;
+    if (s->in_size + size > o->message_max) {
+        http_socket_close(s, 1009);
+        return;
+    }
     if (whole && s->in_size == 0) {
         o->on_message(o->ctx, s, size ? data : "", size, binary);
-        return true;
+        return;
     }
     if (s->in_size + size > s->in_cap) {
         size_t cap = s->in_cap ? s->in_cap : 4096;
@@ -190,7 +200,7 @@ static bool receive(struct http_socket *s, const char *data, size_t size)
         memcpy(s->in + s->in_size, data, size);
     s->in_size += size;
     if (!whole)
-        return true;
+        return;
     size_t all = s->in_size;
     s->in_size = 0;
     o->on_message(o->ctx, s, s->in, all, binary);
@@ -199,7 +209,6 @@ static bool receive(struct http_socket *s, const char *data, size_t size)
         s->in = NULL;
         s->in_cap = 0;
     }
-    return true;
 }
 
 static int refuse(struct lws *wsi, unsigned status)
@@ -278,24 +287,14 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons why, void *user, 
         flush(s);
         return 0;
     case LWS_CALLBACK_RECEIVE:
-        if (receive(s, in, size))
-            return 0;
-        lws_close_reason(wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, NULL, 0);
-        s->orderly = true;
-        s->dead = true;
-        return -1;
+        receive(s, in, size);
+        return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
         flush(s);
-        if (!s->closing || s->dead || s->out_start < s->out_end || lws_partial_buffered(wsi))
-            return 0;
-        lws_close_reason(wsi, (enum lws_close_status)s->code, NULL, 0);
-        s->orderly = true;
-        s->dead = true;
-        return -1;
-    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE: /* it is answered for us */
-        s->orderly = true;
-        s->dead = true;
         return 0;
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE: /* answered for us, unless it is the answer to ours */
+        s->orderly = s->dead = true;
+        return s->closing ? -1 : 0;
     case LWS_CALLBACK_CLOSED:
         forget(wsi);
         return 0;
