@@ -41,6 +41,7 @@ struct lws_context *lws_loop_hold(uv_loop_t *loop, const struct lws_protocols *p
         .foreign_loops = foreign,
         .retry_and_idle_policy = &idle,
         .timeout_secs = 10,
+        .pt_serv_buf_size = 64 << 10, /* read at once; 4 KiB otherwise */
         .gid = -1,
         .uid = -1,
     };

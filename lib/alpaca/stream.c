@@ -40,7 +40,7 @@ struct alpaca_stream {
     bool is_tls, is_local;
 
     enum { DOWN, CONNECTING, GREETING, READY } state;
-    bool hang_up, freed, gone, lockstep_offered;
+    bool hang_up, close_sent, freed, gone, lockstep_offered;
     int attempts;
     int64_t ready_at_ms, retry_ms_min;
     uint64_t random;
@@ -102,7 +102,16 @@ static void queue_drop(struct alpaca_stream *s)
     s->queue_end = &s->queue;
 }
 
-/* -1 closes the connection, with a close frame. */
+/* A close frame, then the peer has 5 s to answer it. Asked by returning -1 from its callback, Debian's
+ * libwebsockets on libuv hangs up without one: it closes twice there, "to test". */
+static void close_orderly(struct alpaca_stream *s)
+{
+    s->close_sent = true;
+    lws_close_reason(s->wsi, LWS_CLOSE_STATUS_NORMAL, NULL, 0);
+    lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+}
+
+/* -1 cuts the connection. */
 static int write_queue(struct alpaca_stream *s)
 {
     while (s->queue && !lws_send_pipe_choked(s->wsi)) {
@@ -115,12 +124,10 @@ static int write_queue(struct alpaca_stream *s)
         if (written < 0)
             return -1;
     }
-    if (s->queue && !s->hang_up) {
+    if (s->queue)
         lws_callback_on_writable(s->wsi);
-    } else if (s->hang_up) {
-        lws_close_reason(s->wsi, LWS_CLOSE_STATUS_NORMAL, NULL, 0);
-        return -1;
-    }
+    else if (s->hang_up && !s->close_sent)
+        close_orderly(s);
     return 0;
 }
 
@@ -384,7 +391,7 @@ static void on_connect_time(uv_timer_t *t)
     };
 
     s->state = CONNECTING;
-    s->hang_up = false;
+    s->hang_up = s->close_sent = false;
     s->why[0] = '\0';
     if (!lws_client_connect_via_info(&info) && s->state == CONNECTING) {
         s->wsi = NULL;
@@ -450,15 +457,17 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
     switch (reason) {
     case LWS_CALLBACK_CLIENT_ESTABLISHED:
         s->state = GREETING;
-        if (s->freed)
-            return -1;
+        if (s->freed) {
+            lws_callback_on_writable(wsi);
+            return 0;
+        }
         uv_timer_start(&s->timer, on_ready_limit, READY_MS_MAX, 0);
         if (s->o.kind == ALPACA_STREAM_TRADES) /* the data stream greets first */
             send_json(s, json_pack("{s:s,s:{s:s,s:s}}", "action", "authenticate", "data", "key_id", s->key,
                                    "secret_key", s->secret));
         return 0;
     case LWS_CALLBACK_CLIENT_RECEIVE:
-        return s->freed ? 0 : piece_came(s, in, size);
+        return s->hang_up ? 0 : piece_came(s, in, size);
     case LWS_CALLBACK_CLIENT_WRITEABLE:
         return write_queue(s);
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
