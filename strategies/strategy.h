@@ -23,9 +23,11 @@
 #ifndef STRATEGY_H
 #define STRATEGY_H
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "market/calendar.h"
 #include "market/market.h"
@@ -33,7 +35,7 @@
 
 /* Raised by any change to the structs below. Engine and plugin must agree exactly: rebuilding a strategy
  * is one command. `size` catches a change made without raising the number. */
-#define STRATEGY_ABI 1
+#define STRATEGY_ABI 2
 
 struct strategy_order {
     int symbol;
@@ -106,7 +108,23 @@ struct strategy_host {
 struct strategy_duty {
     const char *name;             /* "enter" */
     size_t at;                    /* offsetof a struct session_time in the state: a parameter */
+    bool is_timetable;            /* at: a struct timetable instead; fired once for each of its rows */
 };
+
+/* The value that holds at time_ns: of the latest row that has begun, -1 before the first. On a half day
+ * rows may change places: the time decides, then the order in the file. */
+static inline int64_t timetable_value(const struct timetable *t, const struct session *session, int64_t time_ns)
+{
+    int64_t value = -1, from = INT64_MIN;
+    for (int64_t i = 0; i < t->count; i++) {
+        int64_t at = session_time_ns(session, t->rows[i].from);
+        if (at <= time_ns && at >= from) {
+            from = at;
+            value = t->rows[i].value;
+        }
+    }
+    return value;
+}
 
 struct strategy_plugin {
     uint32_t abi;                 /* STRATEGY_ABI */
@@ -119,9 +137,12 @@ struct strategy_plugin {
     const struct strategy_duty *duties;
     size_t duties_count;
     bool extended_bars;           /* on_bar also outside the regular session */
-    bool holds_overnight;         /* false: the engine closes what is left at close-1m, and says so */
 
-    /* All optional. start: check parameters against each other; on false write one sentence to why. */
+    /* All optional. */
+    /* May this instance hold a position over night? NULL or false: the engine closes what is left at
+     * close-1m, and says so. Asked once a session. */
+    bool (*holds_overnight)(const void *state);
+    /* Check parameters against each other; on false write one sentence to why. No market yet. */
     bool (*start)(void *state, const struct strategy_host *host, char *why, size_t why_size);
     void (*on_session_open)(void *state, const struct strategy_host *host);
     void (*on_session_close)(void *state, const struct strategy_host *host);
@@ -137,6 +158,29 @@ struct strategy_plugin {
 #define STRATEGY_EXPORT __attribute__((visibility("default")))
 
 #define STRATEGY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* For texts: a strategy links nothing but libc and libm. "168.14"; returns out. */
+enum { STRATEGY_PRICE_SIZE = 32 };
+static inline const char *strategy_price(struct price p, char out[STRATEGY_PRICE_SIZE])
+{
+    if (!price_is_set(p))
+        snprintf(out, STRATEGY_PRICE_SIZE, "none");
+    else
+        snprintf(out, STRATEGY_PRICE_SIZE, "%s%" PRId64 ".%02" PRId64, p.micros < 0 ? "-" : "",
+                 (p.micros < 0 ? -p.micros : p.micros) / PRICE_SCALE,
+                 (p.micros < 0 ? -p.micros : p.micros) % PRICE_SCALE / (PRICE_SCALE / 100));
+    return out;
+}
+
+static inline const char *strategy_status(enum order_status status)
+{
+    return status == ORDER_FILLED   ? "filled"
+         : status == ORDER_CANCELED ? "canceled"
+         : status == ORDER_EXPIRED  ? "expired"
+         : status == ORDER_REJECTED ? "rejected"
+         : status == ORDER_REPLACED ? "replaced"
+                                    : "open";
+}
 
 /* A market day order, the common case. */
 static inline int64_t strategy_market(const struct strategy_host *host, int symbol, enum side side,

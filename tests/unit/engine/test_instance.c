@@ -1,0 +1,150 @@
+/* instances_read: folders of files in, instances or all mistakes out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "engine/instance.h"
+
+static char folder[64];
+
+static int begin(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/test_instance_XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int finish(void **state)
+{
+    (void)state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    return system(command);
+}
+
+static void write_file(const char *name, const char *text)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static struct complaints complaints;
+static struct instance_list list;
+
+static void read_all(void)
+{
+    memset(&complaints, 0, sizeof complaints);
+    instances_read(folder, STRATEGIES, &list, &complaints);
+}
+
+static void says(const char *what)
+{
+    if (!strstr(complaints.text, what))
+        fail_msg("\"%s\" is not among:\n%s", what, complaints.text);
+}
+
+#define COMMON "symbols: [SPY]\ncapital: 1000 USD\nquantity: 10\n"
+
+static void a_folder_of_two(void **state)
+{
+    (void)state;
+    write_file("night.yaml", "strategy: buy_close_sell_open\n" COMMON);
+    write_file("cross-2.yaml", "strategy: ma_crossover\n" COMMON "days: 3\nparams:\n  fast: 5\nrisk:\n  max_order: 7\n");
+    write_file("notes.txt", "not one of ours");
+    read_all();
+    assert_string_equal(complaints.text, "");
+    assert_int_equal(list.count, 2);
+    assert_string_equal(list.items[0].name, "cross-2");
+    assert_int_equal(list.items[0].days, 3);
+    assert_int_equal(list.items[0].risk.max_order, 7);
+    assert_int_equal(list.items[0].risk.orders_per_minute, 60);
+    assert_string_equal(list.items[1].name, "night");
+    assert_int_equal(list.items[1].capital, 1000 * USD);
+    assert_int_equal(list.items[1].days, 5);
+    assert_int_equal(strlen(list.items[1].hash), 64);
+    instances_free(&list);
+}
+
+static void all_mistakes_of_all_files_at_once(void **state)
+{
+    (void)state;
+    write_file("a.yaml", "strategy: ma_crossover\n" COMMON "params:\n  fsat: 5\n  slow: 9999\n");
+    write_file("b.yaml", "strategy: ma_crosover\nsymbols: [SPY, SPY]\ncapital: lots\nquantity: 0\n");
+    write_file("Bad.yaml", "strategy: ma_crossover\n" COMMON);
+    read_all();
+    assert_int_equal(list.count, 0);
+    says("a.yaml:6:");
+    says("a.yaml:7:");
+    says("did you mean fast");
+    says("b.yaml:1:");
+    says("did you mean ma_crossover");
+    says("b.yaml:3:");
+    says("b.yaml:4:");
+    says("Bad.yaml");
+    assert_true(complaints.count >= 6);
+}
+
+static void a_symbol_twice(void **state)
+{
+    (void)state;
+    write_file("b.yaml", "strategy: ma_crossover\nsymbols: [SPY, SPY]\ncapital: 100 USD\nquantity: 1\n");
+    read_all();
+    assert_int_equal(list.count, 0);
+    says("SPY");
+    says("b.yaml:2:");
+}
+
+static void an_empty_folder(void **state)
+{
+    (void)state;
+    read_all();
+    says("no instance here");
+}
+
+static void a_folder_that_is_not_there(void **state)
+{
+    (void)state;
+    memset(&complaints, 0, sizeof complaints);
+    instances_read("/nonexistent/folder", STRATEGIES, &list, &complaints);
+    says("/nonexistent/folder: No such file");
+}
+
+static void two_files_for_one_instance(void **state)
+{
+    (void)state;
+    write_file("a.yaml", "strategy: ma_crossover\n" COMMON);
+    write_file("a.yml", "strategy: ma_crossover\n" COMMON);
+    read_all();
+    says("second file for the instance a");
+}
+
+static void the_shipped_configuration_is_right(void **state)
+{
+    (void)state;
+    memset(&complaints, 0, sizeof complaints);
+    instances_read("config/strategies", STRATEGIES, &list, &complaints);
+    assert_string_equal(complaints.text, "");
+    assert_true(list.count >= 4);
+    instances_free(&list);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, finish)
+    const struct CMUnitTest tests[] = {
+        CASE(a_folder_of_two),          CASE(all_mistakes_of_all_files_at_once), CASE(a_symbol_twice),
+        CASE(an_empty_folder),          CASE(a_folder_that_is_not_there),        CASE(two_files_for_one_instance),
+        CASE(the_shipped_configuration_is_right),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
