@@ -21,7 +21,8 @@ typedef void journal_record(void *ctx, const void *data, size_t size);
 
 /* Creates the file and its folder when missing (0700 / 0600). replay may be NULL. */
 struct journal *journal_open(const char *path, journal_record *replay, void *ctx, struct err *err);
-void journal_close(struct journal *j); /* syncs; waits for a commit under way; NULL is fine */
+/* Syncs; waits for a commit under way; a journal_done that has not come by then never comes. NULL is fine. */
+void journal_close(struct journal *j);
 
 /* Into the file, not yet durable. size at most 1 MiB. */
 bool journal_append(struct journal *j, const void *data, size_t size, struct err *err);
