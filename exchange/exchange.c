@@ -1,0 +1,276 @@
+#include "exchange/exchange.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base.h"
+#include "core/log.h"
+
+enum { INSTANTS_A_TURN = 64 }; /* then requests have their turn */
+
+static void on_trade(void *ctx, const struct trade_event *e)
+{
+    struct exchange *x = ctx;
+    x->events++;
+    driver_updated(&x->driver);
+    stream_trade(x, e);
+    if (e->fill)
+        log_info("order_filled", KV_TIME("time", e->time_ns), KV_TEXT("account", e->order->account->number),
+                 KV_TEXT("symbol", venue_symbol_name(x->venue, e->order->symbol)),
+                 KV_TEXT("side", side_names[e->order->side]), KV_INT("qty", e->fill->qty),
+                 KV_PRICE("price", e->fill->price), KV_TEXT("client_order_id", e->order->client_order_id));
+    else
+        log_debug("order_changed", KV_TIME("time", e->time_ns), KV_TEXT("order", e->order->id),
+                  KV_TEXT("status", order_status_names[e->order->status]));
+}
+
+/* ---- time */
+
+static int64_t market_next(struct exchange *x)
+{
+    int64_t feed = feed_next_ns(x->feed), session = venue_next_ns(x->venue);
+    return session <= x->driver.now_ns || feed < session ? feed : session;
+}
+
+static void run_instant(struct exchange *x, int64_t time_ns)
+{
+    if (time_ns < x->now_ns)
+        time_ns = x->now_ns; /* a wake that came late */
+    struct instant in = { .time_ns = time_ns };
+    if (feed_next_ns(x->feed) <= time_ns)
+        feed_take(x->feed, &in);
+    in.time_ns = x->now_ns = time_ns;
+    stream_market(x, &in);
+    venue_instant(x->venue, &in);
+    bool was_ended = x->driver.ended, ended = feed_next_ns(x->feed) == INT64_MAX;
+    driver_tick(&x->driver, time_ns, ended);
+    stream_tick(x);
+    if (ended && !was_ended)
+        log_info("market_ended", KV_TIME("time", time_ns));
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    exchange_pump(timer->data);
+}
+
+static void wait_until(struct exchange *x, int64_t time_ns)
+{
+    int64_t wait = market_clock_wait_ns(&x->clock, time_ns);
+    uint64_t ms = wait <= 0 ? 0 : (uint64_t)(wait + 999999) / 1000000;
+    uv_timer_start(&x->timer, on_timer, ms < 60000 ? ms : 60000, 0); /* the world's clock may be set meanwhile */
+}
+
+void exchange_pump(struct exchange *x)
+{
+    if (x->stopping)
+        return;
+    uv_timer_stop(&x->timer);
+    for (int n = 0; n < INSTANTS_A_TURN; n++) {
+        int64_t clock_ns = x->driver.mode == DRIVER_LOCKSTEP ? x->now_ns : market_clock_ns(&x->clock);
+        struct driver_step step = driver_next(&x->driver, market_next(x), clock_ns);
+        switch (step.action) {
+        case DRIVER_WAIT:
+            return;
+        case DRIVER_AGAIN:
+            driver_tick(&x->driver, step.time_ns, x->driver.ended);
+            stream_tick(x);
+            break;
+        case DRIVER_RUN_AT:
+            wait_until(x, step.time_ns);
+            return;
+        case DRIVER_SKIP:
+            market_clock_set(&x->clock, step.time_ns, x->speed);
+            /* fall through */
+        case DRIVER_RUN:
+            run_instant(x, step.time_ns);
+            break;
+        }
+    }
+    uv_timer_start(&x->timer, on_timer, 0, 0);
+}
+
+int64_t exchange_now(struct exchange *x)
+{
+    if (x->driver.mode == DRIVER_LOCKSTEP)
+        return x->now_ns;
+    exchange_pump(x);
+    int64_t now = market_clock_ns(&x->clock), due = market_next(x);
+    if (now >= due) /* the pump has more to do first: not past it */
+        now = due - 1;
+    if (now > x->now_ns)
+        x->now_ns = now;
+    return x->now_ns;
+}
+
+/* ---- accounts */
+
+struct account *exchange_login(struct exchange *x, const char *key, const char *secret)
+{
+    if (!key || !secret || !key[0] || !secret[0] || strlen(key) > 128 || strlen(secret) > 128)
+        return NULL;
+    struct account *a = venue_account(x->venue, key);
+    if (a)
+        return strcmp(a->secret, secret) == 0 ? a : NULL;
+    char id[UUID_SIZE];
+    uint64_t bits[2] = { UINT64_C(14695981039346656037), (uint64_t)clock_utc_ns() };
+    uuid_v4(id);
+    for (const char *p = id; *p; p++)
+        bits[0] = (bits[0] ^ (unsigned char)*p) * UINT64_C(1099511628211);
+    bits[1] ^= random_next(&bits[0]);
+    a = venue_account_open(x->venue, key, secret, bits, x->now_ns);
+    log_info("account_opened", KV_TEXT("account", a->number), KV_MONEY("cash", a->cash_micros));
+    return a;
+}
+
+/* ---- start and end */
+
+static bool parse_speed(const char *text, enum driver_mode *mode, double *speed, struct err *err)
+{
+    char *end;
+    *speed = 1;
+    *mode = DRIVER_SPEED;
+    if (strcmp(text, "real") == 0) {
+        *mode = DRIVER_REAL;
+    } else if (strcmp(text, "lockstep") == 0 || strcmp(text, "max") == 0) {
+        *mode = DRIVER_LOCKSTEP;
+        *speed = 0;
+    } else {
+        *speed = strtod(text, &end);
+        if (end == text || *end || !(*speed >= 0.001 && *speed <= 1000000))
+            return err_set(err, ERR_INPUT,
+                           "speed %.20s: expected lockstep, real or a number from 0.001 to 1000000", text);
+    }
+    return true;
+}
+
+static bool parse_from(const struct exchange *x, enum driver_mode mode, int64_t *out, struct err *err)
+{
+    const char *text = x->settings.from;
+    int32_t date = 0;
+    if (mode == DRIVER_REAL) {
+        *out = clock_utc_ns();
+        return text[0] ? err_set(err, ERR_INPUT, "from %.30s: a market in real time starts now; leave it out", text)
+                       : true;
+    }
+    if (text[0] == '\0')
+        date = feed_is_synthetic(x->feed) ? 20250303 : feed_first_date(x->feed);
+    else if (!calendar_date_parse(text, strlen(text), &date) && !time_parse(text, strlen(text), out))
+        return err_set(err, ERR_INPUT, "from %.30s: expected a date like 2013-10-07 or a time like 2013-10-07T13:00:00Z",
+                       text);
+    if (date)
+        *out = calendar_ns(date, 4 * 3600);
+    if (*out < calendar_ns(20000201, 0) || *out > calendar_ns(20491231, 0))
+        return err_set(err, ERR_INPUT, "from %.30s: expected a time from February 2000 to 2049", text);
+    if (!feed_is_synthetic(x->feed) && calendar_date(*out) > feed_last_date(x->feed)) {
+        char last[DATE_TEXT_SIZE];
+        calendar_date_format(feed_last_date(x->feed), last);
+        return err_set(err, ERR_INPUT, "from %.30s: the recording ends on %s", text, last);
+    }
+    return true;
+}
+
+static bool open_feed(struct exchange *x, struct err *err)
+{
+    const struct exchange_settings *s = &x->settings;
+    static struct complaints complaints; /* large */
+    if (s->bars[0] == '\0') {
+        x->feed = feed_new_synthetic((uint64_t)s->seed, s->symbols.names, (size_t)s->symbols.count);
+        return true;
+    }
+    x->feed = feed_open_recorded(s->bars, &complaints);
+    if (x->feed)
+        return true;
+    fputs(complaints.text, stderr);
+    return err_set(err, ERR_INPUT, "the recorded market in %.300s can't be used; nothing was started", s->bars);
+}
+
+/* What was known of each symbol when the clock starts. */
+static void prime(struct exchange *x, int64_t start_ns)
+{
+    for (size_t i = 0; i < feed_symbols_count(x->feed); i++) {
+        struct bar b = { .close = PRICE_NONE };
+        struct symbol_quote q = { .symbol = (int)i };
+        feed_last_bar(x->feed, (int)i, start_ns, &b);
+        venue_prime(x->venue, (int)i, feed_reference(x->feed, (int)i, start_ns), b.close,
+                    feed_close_before(x->feed, (int)i, calendar_date(start_ns)));
+        if (feed_last_quote(x->feed, (int)i, start_ns - 1, &q.quote))
+            venue_prime_quote(x->venue, &q);
+    }
+}
+
+static void on_second(uv_timer_t *timer)
+{
+    stream_second(timer->data);
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    log_info("stopping", KV_INT("signal", number));
+    exchange_stop(signal->data);
+}
+
+static void log_started(const struct exchange *x, int64_t start_ns)
+{
+    char symbols[512] = "";
+    for (size_t i = 0, n = 0; i < feed_symbols_count(x->feed) && n < sizeof symbols - SYMBOL_SIZE - 1; i++)
+        n += (size_t)snprintf(symbols + n, sizeof symbols - n, "%s%s", i ? "," : "", feed_symbols(x->feed)[i]);
+    log_info("started", KV_INT("port", http_server_port(x->server)),
+             KV_TEXT("market", feed_is_synthetic(x->feed) ? "synthetic" : "recorded"),
+             KV_TEXT("bars", x->settings.bars), KV_INT("seed", x->settings.seed), KV_TEXT("symbols", symbols),
+             KV_TIME("from", start_ns), KV_TEXT("speed", x->settings.speed));
+}
+
+bool exchange_start(struct exchange *x, struct err *err)
+{
+    const struct exchange_settings *s = &x->settings;
+    enum driver_mode mode;
+    int64_t start_ns;
+    if (!parse_speed(s->speed, &mode, &x->speed, err) || !open_feed(x, err) || !parse_from(x, mode, &start_ns, err))
+        return false;
+    if (mode == DRIVER_REAL && !feed_is_synthetic(x->feed))
+        return err_set(err, ERR_INPUT, "speed real: recorded bars can't run in real time; use --speed 1");
+    const struct venue_options options = { .cash_micros = s->cash, .fee_micros = s->fee,
+                                           .slippage_micros = s->slippage, .sink = on_trade, .ctx = x };
+    x->venue = venue_new(&options, feed_symbols(x->feed), feed_symbols_count(x->feed));
+    prime(x, start_ns);
+    feed_seek(x->feed, start_ns);
+    driver_init(&x->driver, mode, start_ns);
+    x->now_ns = start_ns;
+    market_clock_set(&x->clock, start_ns, x->speed);
+    x->clock.real = mode == DRIVER_REAL;
+
+    const struct http_server_options http = {
+        .host = s->host, .port = (int)s->port, .queue_max = 64 << 20, .socket_paths = stream_paths, .ctx = x,
+        .on_request = rest_request, .on_open = stream_open, .on_message = stream_message, .on_close = stream_close,
+    };
+    x->server = http_server_new(&x->loop, &http, err);
+    if (!x->server)
+        return false;
+    uv_timer_init(&x->loop, &x->timer);
+    uv_timer_init(&x->loop, &x->second);
+    x->timer.data = x->second.data = x;
+    uv_timer_start(&x->second, on_second, 1000, 1000);
+    for (size_t i = 0; i < COUNT_OF(x->signals); i++) {
+        uv_signal_init(&x->loop, &x->signals[i]);
+        x->signals[i].data = x;
+        uv_signal_start(&x->signals[i], on_signal, i ? SIGINT : SIGTERM);
+    }
+    log_started(x, start_ns);
+    exchange_pump(x);
+    return true;
+}
+
+void exchange_stop(struct exchange *x)
+{
+    if (x->stopping)
+        return;
+    x->stopping = true;
+    uv_close((uv_handle_t *)&x->timer, NULL);
+    uv_close((uv_handle_t *)&x->second, NULL);
+    for (size_t i = 0; i < COUNT_OF(x->signals); i++)
+        uv_close((uv_handle_t *)&x->signals[i], NULL);
+    http_server_stop(x->server);
+}

@@ -1,0 +1,77 @@
+/* exchange.h - the running exchange: market, accounts, clock and connections. What main.c, rest.c and
+ * stream.c share; one loop, one thread.
+ *
+ * Whoever is about to look at the market or touch an order calls exchange_now first: it runs what is due
+ * and gives the market's time, which never goes back. */
+#ifndef EXCHANGE_EXCHANGE_H
+#define EXCHANGE_EXCHANGE_H
+
+#include <uv.h>
+
+#include "core/clock.h"
+#include "core/json.h"
+#include "exchange/driver.h"
+#include "exchange/feed.h"
+#include "exchange/objects.h"
+#include "http/server.h"
+
+struct exchange_settings {
+    char host[64];
+    int64_t port;
+    char bars[1024];
+    char from[40];
+    char speed[24];
+    int64_t seed;
+    struct symbol_list symbols;
+    int64_t cash, fee;
+    int64_t slippage;
+    bool verbose;
+};
+
+struct stream; /* one WebSocket connection (stream.c) */
+
+struct exchange {
+    struct exchange_settings settings;
+    uv_loop_t loop;
+    uv_timer_t timer, second;    /* the next instant; once a second: logins that never came */
+    uv_signal_t signals[2];
+    struct http_server *server;
+    struct feed *feed;
+    struct venue *venue;
+    struct driver driver;
+    struct market_clock clock;
+    double speed;                /* 0: lockstep; 1 in real time */
+    int64_t now_ns;              /* the latest market time anybody was told */
+    uint64_t events;             /* trade events so far */
+    uint64_t requests;
+    struct stream *streams;      /* list */
+    bool stopping;
+};
+
+/* ---- exchange.c */
+bool exchange_start(struct exchange *x, struct err *err);
+void exchange_stop(struct exchange *x);
+/* Runs what is due. */
+void exchange_pump(struct exchange *x);
+int64_t exchange_now(struct exchange *x);
+static inline bool exchange_has_ticks(const struct exchange *x)
+{
+    return x->driver.mode != DRIVER_REAL;
+}
+/* The account of a key pair; an unseen key opens one. NULL: the secret is another's, or no such pair can be. */
+struct account *exchange_login(struct exchange *x, const char *key, const char *secret);
+
+/* ---- rest.c */
+void rest_request(void *ctx, const struct http_request *req, struct http_response *res);
+
+/* ---- stream.c */
+bool stream_open(void *ctx, struct http_socket *s, const char *path, const char *content_type);
+void stream_message(void *ctx, struct http_socket *s, const char *data, size_t size, bool binary);
+void stream_close(void *ctx, struct http_socket *s, bool orderly);
+extern const char *const stream_paths[];
+void stream_second(struct exchange *x); /* ends connections that did not log in */
+void stream_trade(struct exchange *x, const struct trade_event *e);
+void stream_market(struct exchange *x, const struct instant *in);
+void stream_tick(struct exchange *x);   /* the driver's newest */
+
+#endif

@@ -1,0 +1,71 @@
+/* feed.h - a market as a time-ordered series of events: recorded bars and quotes, or a synthetic market.
+ *
+ * A feed is a series of days, each with the bars and quotes of every symbol; the cursor hands out all that
+ * happens at one time as a struct instant (venue.h). History (bars that have ended) is read beside the
+ * cursor, which it does not disturb.
+ *
+ * Pure but for feed_open_recorded, which reads files. Everything is deterministic. Ownership: the feed
+ * owns what it hands out; an instant lives until the next feed call on the cursor. */
+#ifndef EXCHANGE_FEED_H
+#define EXCHANGE_FEED_H
+
+#include "core/config.h"
+#include "exchange/venue.h"
+
+struct feed;
+
+/* The folder of recorded data: bars-1min.csv required, quotes-1min.csv and bars-1day.csv optional:
+ *
+ *     symbol,timestamp,open,high,low,close,volume       timestamp: start of the minute, RFC 3339
+ *     symbol,timestamp,bid,bid_size,ask,ask_size        timestamp: minute whose last quote it is; 0 or nothing: no quote
+ *     symbol,date,open,high,low,close,volume
+ *
+ * Rows of a symbol stand in order of time. NULL when anything is wrong: every mistake (at most 20 are
+ * listed) is a complaint "file:line: sentence". Daily rows of symbols without minute bars are skipped. */
+struct feed *feed_open_recorded(const char *folder, struct complaints *complaints);
+
+/* Parses one file's text into a feed under construction; what feed_open_recorded does without the files.
+ * quotes and days may be NULL. */
+struct feed *feed_parse(const char *folder, const char *bars, size_t bars_size, const char *quotes,
+                        size_t quotes_size, const char *days, size_t days_size, struct complaints *complaints);
+
+/* A market that does not exist: geometric random walks with a common factor, overnight gaps, U-shaped
+ * volume and volatility, a quote each minute with a spread, sparse extended hours. Prices are whole cents.
+ * A day of a symbol depends on seed, symbol and date alone, so it is the same whatever else is traded and
+ * wherever the replay starts. Open-ended. */
+struct feed *feed_new_synthetic(uint64_t seed, const char (*symbols)[SYMBOL_SIZE], size_t count);
+
+void feed_free(struct feed *f);
+
+size_t feed_symbols_count(const struct feed *f);
+const char (*feed_symbols(const struct feed *f))[SYMBOL_SIZE];
+bool feed_is_synthetic(const struct feed *f);
+/* New York dates of the first and the last day with minute bars; 0 when open-ended. */
+int32_t feed_first_date(const struct feed *f);
+int32_t feed_last_date(const struct feed *f);
+/* Regular close of the last session with a minute bar; 0 when open-ended or there is none. */
+int64_t feed_ends_ns(const struct feed *f);
+
+/* ---- the cursor */
+/* Stands before the first event at or after time_ns. */
+void feed_seek(struct feed *f, int64_t time_ns);
+/* Time of the next event; INT64_MAX: no more. */
+int64_t feed_next_ns(struct feed *f);
+/* All events of that time. */
+void feed_take(struct feed *f, struct instant *out);
+
+/* ---- history */
+/* Minute bars of a symbol with start in [from_ns, to_ns), in order; at most max. Returns how many. */
+size_t feed_bars(struct feed *f, int symbol, int64_t from_ns, int64_t to_ns, struct bar *out, size_t max);
+/* Daily bars with date in [from, to], open_time_ns = New York midnight; from the daily file, or made of
+ * the regular minutes. */
+size_t feed_days(struct feed *f, int symbol, int32_t from, int32_t to, struct bar *out, size_t max);
+/* The newest minute bar and the newest quote of a minute that has ended at time_ns; a month is looked back. */
+bool feed_last_bar(struct feed *f, int symbol, int64_t time_ns, struct bar *out);
+bool feed_last_quote(struct feed *f, int symbol, int64_t time_ns, struct quote *out);
+/* The regular close before the session of `date`; PRICE_NONE when unknown. */
+struct price feed_close_before(struct feed *f, int symbol, int32_t date);
+/* Some price of the symbol about time_ns, past or, failing that, to come: for pricing risk. */
+struct price feed_reference(struct feed *f, int symbol, int64_t time_ns);
+
+#endif

@@ -1,0 +1,64 @@
+/* bell-exchange: a paper exchange and broker that speaks Alpaca's protocol. Wiring only. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base.h"
+#include "core/log.h"
+#include "exchange/exchange.h"
+
+#define S struct exchange_settings
+static const struct setting settings[] = {
+    SETTING_OF_TEXT(S, host, .fallback = "127.0.0.1", .help = "Address to listen on."),
+    SETTING_INT64(S, port, SETTING_COUNT, .fallback = "8081", .min = 0, .max = 65535,
+                  .help = "Port of REST and streams; 0 takes a free one."),
+    SETTING_OF_TEXT(S, bars, .fallback = "",
+                    .help = "Folder with bars-1min.csv (and quotes-1min.csv, bars-1day.csv) to replay; empty: a "
+                            "synthetic market."),
+    SETTING_OF_TEXT(S, from, .fallback = "",
+                    .help = "Where the replay starts: a date (04:00 New York) or an RFC 3339 time; empty: the first "
+                            "recorded day."),
+    SETTING_OF_TEXT(S, speed, .fallback = "1",
+                    .help = "Market seconds per second of the world; lockstep (or max): as fast as the clients "
+                            "acknowledge; real: the world's clock."),
+    SETTING_INT64(S, seed, SETTING_COUNT, .fallback = "1", .min = 0, .max = INT64_MAX,
+                  .help = "The synthetic market's seed."),
+    SETTING_OF_SYMBOLS(S, symbols, .fallback = "[SPY, AIG, BAC, IBM]", .help = "The synthetic market's symbols."),
+    SETTING_INT64(S, cash, SETTING_MONEY, .fallback = "100000 USD", .min = 0, .max = INT64_C(1000000000000) * USD,
+                  .unit = "USD", .help = "What a new account starts with."),
+    SETTING_INT64(S, fee, SETTING_MONEY, .fallback = "0 USD", .min = 0, .max = 1000 * USD, .unit = "USD",
+                  .help = "Fee for each share traded."),
+    SETTING_INT64(S, slippage, SETTING_PERCENT, .fallback = "0 %", .min = 0, .max = 500000, .unit = "%",
+                  .help = "How much worse than the market's price a market order trades."),
+    SETTING_OF_BOOL(S, verbose, .fallback = "false", .help = "Log each change of an order."),
+};
+
+static const struct program program = {
+    .name = "bell-exchange",
+    .summary = "A paper exchange and broker that speaks Alpaca's protocol.",
+    .usage = "  bell-exchange                                         a synthetic market at its own pace\n"
+             "  bell-exchange --bars DIR --from 2013-10-07 --speed 60 a recorded one, a minute a second\n",
+    .settings = settings,
+    .settings_count = COUNT_OF(settings),
+};
+
+int main(int argc, char **argv)
+{
+    static struct exchange x;
+    struct err err;
+    int status = program_settings(&program, argc, argv, &x.settings);
+    if (status >= 0)
+        return status;
+    log_start("exchange", x.settings.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+    uv_loop_init(&x.loop);
+    bool started = exchange_start(&x, &err);
+    if (!started)
+        fprintf(stderr, "bell-exchange: %s\n", err.text);
+    uv_run(&x.loop, UV_RUN_DEFAULT);
+    http_server_free(x.server);
+    venue_free(x.venue);
+    feed_free(x.feed);
+    uv_loop_close(&x.loop);
+    if (started)
+        log_info("stopped");
+    return started ? 0 : 1;
+}
