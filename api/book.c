@@ -1,0 +1,197 @@
+#include "api/book.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base.h"
+#include "core/log.h"
+
+int fill_cmp(const struct fill *a, const struct fill *b)
+{
+    if (a->timestamp != b->timestamp)
+        return a->timestamp < b->timestamp ? -1 : 1;
+    int by_account = strcmp(a->order->account, b->order->account);
+    if (by_account)
+        return by_account;
+    if (a->filled_quantity != b->filled_quantity)
+        return a->filled_quantity < b->filled_quantity ? -1 : 1;
+    return strcmp(a->execution_id, b->execution_id);
+}
+
+/* Room for one more. */
+static void *reserve(void *list, size_t count, size_t *room, size_t size)
+{
+    if (count < *room)
+        return list;
+    *room = *room ? *room * 2 : 8;
+    return must_realloc(list, *room, size);
+}
+
+/* ---- marks */
+
+void mark_bar(struct mark *m, const struct minute_bar *bar)
+{
+    int32_t date = calendar_date(bar->timestamp);
+    size_t i = m->count;
+    while (i > 0 && m->days[i - 1].date > date)
+        i--;
+    if (i == 0 || m->days[i - 1].date != date) {
+        m->days = reserve(m->days, m->count, &m->room, sizeof *m->days);
+        memmove(&m->days[i + 1], &m->days[i], (m->count - i) * sizeof *m->days);
+        m->days[i] = (struct mark_day){ .date = date };
+        m->count++;
+        i++;
+    }
+    struct mark_day *day = &m->days[i - 1];
+    if (bar->timestamp < day->time_ns ||
+        (bar->timestamp == day->time_ns && strcmp(bar->source, day->source) <= 0))
+        return;
+    day->time_ns = bar->timestamp;
+    day->close = bar->close;
+    text_copy(day->source, sizeof day->source, bar->source);
+}
+
+/* The last close before a date. */
+static struct price mark_before(const struct mark *m, int32_t date)
+{
+    for (size_t i = m->count; i > 0; i--)
+        if (m->days[i - 1].date < date)
+            return (struct price){ m->days[i - 1].close };
+    return PRICE_NONE;
+}
+
+struct price mark_price(const struct mark *m)
+{
+    return mark_before(m, INT32_MAX);
+}
+
+void mark_free(struct mark *m)
+{
+    if (m)
+        free(m->days);
+    free(m);
+}
+
+/* ---- holdings */
+
+static void count_fill(struct holding *h, const struct fill *f)
+{
+    int32_t date = calendar_date(f->timestamp);
+    if (!position_apply(&h->now, (enum side)f->order->side, f->quantity, (struct price){ f->price }, f->fee))
+        log_error("fill_overflowed", KV_TEXT("execution_id", f->execution_id), KV_TEXT("symbol", h->symbol),
+                  KV_INT("qty", f->quantity), KV_MONEY("price", f->price));
+    if (h->days_count == 0 || h->days[h->days_count - 1].date != date) {
+        h->days = reserve(h->days, h->days_count, &h->days_room, sizeof *h->days);
+        h->days[h->days_count++].date = date;
+    }
+    h->days[h->days_count - 1].end = h->now;
+}
+
+static void holding_add(struct holding *h, const struct fill *fill)
+{
+    size_t i = h->fills_count;
+    h->fills = reserve(h->fills, h->fills_count, &h->fills_room, sizeof *h->fills);
+    while (i > 0 && fill_cmp(h->fills[i - 1], fill) > 0)
+        i--;
+    memmove(&h->fills[i + 1], &h->fills[i], (h->fills_count - i) * sizeof *h->fills);
+    h->fills[i] = fill;
+    h->fills_count++;
+    if (i + 1 == h->fills_count) {
+        count_fill(h, fill);
+        return;
+    }
+    h->now = (struct position){ 0 };
+    h->days_count = 0;
+    for (i = 0; i < h->fills_count; i++)
+        count_fill(h, h->fills[i]);
+}
+
+static int holding_cmp(const struct holding *a, const struct holding *b)
+{
+    int c = strcmp(a->account, b->account);
+    if (!c)
+        c = strcmp(a->strategy, b->strategy);
+    return c ? c : strcmp(a->symbol, b->symbol);
+}
+
+void book_add(struct book *b, const struct fill *fill, const struct mark *mark)
+{
+    struct key k = { 0 };
+    key_text(&k, fill->order->account);
+    key_text(&k, fill->order->strategy);
+    key_text(&k, fill->order->symbol);
+    void **slot = keymap_put(&b->index, &k);
+    if (!*slot) {
+        struct holding *h = must_alloc(1, sizeof *h);
+        *h = (struct holding){ .account = fill->order->account, .strategy = fill->order->strategy,
+                               .symbol = fill->order->symbol, .mark = mark };
+        b->list = reserve(b->list, b->count, &b->room, sizeof *b->list);
+        size_t i = b->count++;
+        for (; i > 0 && holding_cmp(b->list[i - 1], h) > 0; i--)
+            b->list[i] = b->list[i - 1];
+        b->list[i] = h;
+        *slot = h;
+    }
+    holding_add(*slot, fill);
+}
+
+void book_clear(struct book *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        free(b->list[i]->fills);
+        free(b->list[i]->days);
+        free(b->list[i]);
+    }
+    free(b->list);
+    keymap_free(&b->index);
+    *b = (struct book){ 0 };
+}
+
+void holding_view(const struct holding *h, struct position_snapshot *out)
+{
+    struct price mark = mark_price(h->mark);
+    bool is_marked = price_is_set(mark);
+    *out = (struct position_snapshot){
+        .quantity = h->now.qty,
+        .average_price = position_average(&h->now).micros,
+        .market_price = mark.micros,
+        .market_value = is_marked ? position_value_micros(&h->now, mark) : INT64_MIN,
+        .realized_pnl = h->now.realized_micros,
+        .unrealized_pnl = is_marked ? position_unrealized_micros(&h->now, mark) : 0,
+    };
+    text_copy(out->account, sizeof out->account, h->account);
+    text_copy(out->strategy, sizeof out->strategy, h->strategy);
+    text_copy(out->symbol, sizeof out->symbol, h->symbol);
+}
+
+/* Everything up to the end of the day before a date. */
+static struct pnl pnl_before(const struct holding *h, int32_t date)
+{
+    size_t i = h->days_count;
+    while (i > 0 && h->days[i - 1].date >= date)
+        i--;
+    if (i == 0)
+        return (struct pnl){ 0 };
+    const struct position *end = &h->days[i - 1].end;
+    struct price mark = mark_before(h->mark, date);
+    return (struct pnl){ end->fills, end->traded_qty, end->realized_micros,
+                         price_is_set(mark) ? position_unrealized_micros(end, mark) : 0, end->fees_micros };
+}
+
+struct pnl holding_pnl(const struct holding *h, int32_t from, int32_t to)
+{
+    struct pnl a = pnl_before(h, from), b = pnl_before(h, to);
+    return (struct pnl){ b.fills - a.fills, b.traded_qty - a.traded_qty, b.realized - a.realized,
+                         b.unrealized - a.unrealized, b.fees - a.fees };
+}
+
+int32_t holding_next_date(const struct holding *h, int32_t from)
+{
+    int32_t next = 0;
+    for (size_t i = h->days_count; i > 0 && h->days[i - 1].date >= from; i--)
+        next = h->days[i - 1].date;
+    for (size_t i = h->mark->count; i > 0 && h->mark->days[i - 1].date >= from; i--)
+        if (!next || h->mark->days[i - 1].date < next)
+            next = h->mark->days[i - 1].date;
+    return next;
+}

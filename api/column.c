@@ -1,0 +1,204 @@
+#include "api/column.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base.h"
+#include "core/clock.h"
+#include "core/json.h"
+#include "market/setting.h"
+
+_Static_assert(sizeof(struct price) == sizeof(int64_t), "a price is read as its micros");
+_Static_assert(SYMBOLS_MAX * SYMBOL_SIZE < COLUMN_SCRATCH, "a symbol list fits the scratch");
+
+static const void *at(const struct column *c, const void *record)
+{
+    return (const char *)record + c->offset;
+}
+
+static int64_t number(const struct column *c, const void *record)
+{
+    int64_t n;
+    memcpy(&n, at(c, record), sizeof n);
+    return n;
+}
+
+void table_init(const struct table *t, void *record)
+{
+    static const int64_t nothing = INT64_MIN;
+    memset(record, 0, t->record_size);
+    for (size_t i = 0; i < t->columns_count; i++) {
+        const struct column *c = &t->columns[i];
+        if (c->kind == COLUMN_COUNT || c->kind == COLUMN_QTY || c->kind == COLUMN_MONEY)
+            memcpy((char *)record + c->offset, &nothing, sizeof nothing);
+    }
+}
+
+const struct column *table_column(const struct table *t, const char *name)
+{
+    for (size_t i = 0; i < t->columns_count; i++)
+        if (strcmp(t->columns[i].name, name) == 0)
+            return &t->columns[i];
+    assert(!"a column that exists");
+    return NULL;
+}
+
+static const char *symbols_join(const struct symbol_list *list, char *out)
+{
+    char *to = out;
+    *to = '\0';
+    for (int64_t i = 0; i < list->count; i++)
+        to += sprintf(to, "%s%s", i ? " " : "", list->names[i]);
+    return out;
+}
+
+/* The value as a user reads it, in CSV and (quoted) in JSON; NULL: nothing. */
+static const char *plain(const struct column *c, const void *record, char *scratch)
+{
+    switch (c->kind) {
+    case COLUMN_TEXT: {
+        const char *text = at(c, record);
+        return *text || !c->null ? text : NULL;
+    }
+    case COLUMN_LONG_TEXT: {
+        const char *text;
+        memcpy(&text, at(c, record), sizeof text);
+        return text;
+    }
+    case COLUMN_NAME: {
+        int value;
+        memcpy(&value, at(c, record), sizeof value);
+        return c->names[value];
+    }
+    case COLUMN_COUNT:
+    case COLUMN_QTY:
+        if (number(c, record) == INT64_MIN)
+            return NULL;
+        sprintf(scratch, "%" PRId64, number(c, record));
+        return scratch;
+    case COLUMN_MONEY:
+        if (number(c, record) == INT64_MIN)
+            return NULL;
+        price_format((struct price){ number(c, record) }, scratch);
+        return scratch;
+    case COLUMN_TIME:
+        if (!number(c, record))
+            return NULL;
+        time_format_us(number(c, record), scratch);
+        return scratch;
+    case COLUMN_DATE: {
+        int32_t date;
+        memcpy(&date, at(c, record), sizeof date);
+        if (!date)
+            return NULL;
+        calendar_date_format(date, scratch);
+        return scratch;
+    }
+    case COLUMN_SYMBOLS:
+        return symbols_join(at(c, record), scratch);
+    }
+    return NULL;
+}
+
+const char *column_to_db(const struct column *c, const void *record, char scratch[COLUMN_SCRATCH])
+{
+    if (c->kind != COLUMN_MONEY)
+        return plain(c, record, scratch);
+    if (number(c, record) == INT64_MIN)
+        return NULL;
+    sprintf(scratch, "%" PRId64, number(c, record));
+    return scratch;
+}
+
+static bool whole_number(const char *text, int64_t *out)
+{
+    char *end;
+    errno = 0;
+    *out = strtoll(text, &end, 10);
+    return !errno && end != text && !*end;
+}
+
+static bool symbols_split(const char *text, struct symbol_list *out)
+{
+    out->count = 0;
+    while (*text) {
+        size_t size = strcspn(text, " ");
+        if (out->count == SYMBOLS_MAX || size >= SYMBOL_SIZE)
+            return false;
+        memcpy(out->names[out->count], text, size);
+        out->names[out->count++][size] = '\0';
+        text += size + (text[size] == ' ');
+    }
+    return true;
+}
+
+bool column_from_db(const struct column *c, const char *text, void *record)
+{
+    void *to = (char *)record + c->offset;
+    int64_t n = c->kind == COLUMN_TIME ? 0 : INT64_MIN;
+
+    switch (c->kind) {
+    case COLUMN_TEXT:
+        return text_copy(to, c->size, text ? text : "");
+    case COLUMN_LONG_TEXT:
+        memcpy(to, &text, sizeof text);
+        return true;
+    case COLUMN_NAME: {
+        int value = text ? name_index(c->names, text) : -1;
+        memcpy(to, &value, sizeof value);
+        return value >= 0;
+    }
+    case COLUMN_COUNT:
+    case COLUMN_QTY:
+    case COLUMN_MONEY:
+        if (text && !whole_number(text, &n))
+            return false;
+        memcpy(to, &n, sizeof n);
+        return true;
+    case COLUMN_TIME: { /* "2013-10-07 13:30:00.000000", without a zone */
+        char zoned[TIME_TEXT_SIZE + 2];
+        if (text && (snprintf(zoned, sizeof zoned, "%sZ", text) >= (int)sizeof zoned ||
+                     !time_parse(zoned, strlen(zoned), &n)))
+            return false;
+        memcpy(to, &n, sizeof n);
+        return true;
+    }
+    case COLUMN_SYMBOLS:
+        return symbols_split(text ? text : "", to);
+    case COLUMN_DATE:
+        break;
+    }
+    return false;
+}
+
+void column_json(const struct column *c, const void *record, struct buffer *out)
+{
+    char scratch[COLUMN_SCRATCH];
+    if (c->kind == COLUMN_SYMBOLS) {
+        const struct symbol_list *list = at(c, record);
+        for (int64_t i = 0; i < list->count; i++) {
+            buffer_text(out, i ? "," : "[");
+            buffer_json(out, list->names[i]);
+        }
+        buffer_text(out, list->count ? "]" : "[]");
+        return;
+    }
+    const char *text = plain(c, record, scratch);
+    if (!text)
+        buffer_text(out, "null");
+    else if (c->kind == COLUMN_COUNT)
+        buffer_text(out, text);
+    else
+        buffer_json(out, text);
+}
+
+void column_csv(const struct column *c, const void *record, struct buffer *out)
+{
+    char scratch[COLUMN_SCRATCH];
+    const char *text = plain(c, record, scratch);
+    if (text)
+        buffer_csv(out, text);
+}

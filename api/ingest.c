@@ -1,0 +1,82 @@
+/* ingest.c - POST: bytes to records, records to the writer, its answer to the caller. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/handlers.h"
+#include "core/base.h"
+
+enum { ITEMS_MAX = 1000, FAULTS_MAX = 50, AWAY_RETRY_S = 2 };
+
+/* One object, or {"items":[...]}: the list of objects, borrowed; NULL with a fault. */
+static json_t *items_of(json_t *body, struct json_faults *faults)
+{
+    json_t *items = json_object_get(body, "items");
+    if (!items)
+        return body;
+    if (json_object_size(body) != 1)
+        json_fault_add(faults, "", "expected nothing beside items");
+    else if (!json_is_array(items))
+        json_fault_add(faults, "/items", "expected an array");
+    else if (json_array_size(items) == 0 || json_array_size(items) > ITEMS_MAX)
+        json_fault_add(faults, "/items", "%zu items: expected 1 to %d", json_array_size(items), ITEMS_MAX);
+    return faults->count ? NULL : items;
+}
+
+static struct batch *decode(const struct ingest *i, json_t *body, struct json_faults *faults)
+{
+    json_t *items = items_of(body, faults);
+    if (!items)
+        return NULL;
+    bool is_list = json_is_array(items);
+    size_t count = is_list ? json_array_size(items) : 1;
+    struct batch *b = batch_new(i->table, count);
+    for (size_t n = 0; n < count; n++) {
+        char prefix[32] = "";
+        json_t *keep;
+        if (is_list)
+            snprintf(prefix, sizeof prefix, "/items/%zu", n);
+        ingest_decode(i, is_list ? json_array_get(items, n) : items, batch_record(b, n), prefix, faults, &keep);
+        if (keep)
+            batch_keep(b, keep);
+    }
+    if (!faults->count)
+        return b;
+    batch_free(b);
+    return NULL;
+}
+
+void post_records(struct call *c)
+{
+    struct err err;
+    struct json_faults faults = { .max = FAULTS_MAX, .list = must_alloc(FAULTS_MAX, sizeof *faults.list) };
+    struct writer_count counts = { 0 };
+    struct batch *b = NULL;
+    json_t *body = json_read(c->body, c->body_size, &err);
+
+    if (!body) {
+        problem(c, 400, NULL, "body: %s", err.text);
+        goto done;
+    }
+    if (!(b = decode(c->arg, body, &faults))) {
+        problem(c, 422, &faults, "%zu fault%s in the body; nothing was stored", faults.count,
+                faults.count == 1 ? "" : "s");
+        goto done;
+    }
+    switch (writer_submit(c->api->writer, b, &counts, &err)) {
+    case WRITER_DONE:
+        c->status = 200;
+        c->content_type = "application/json";
+        buffer_printf(&c->reply, "{\"accepted\":%zu,\"duplicates\":%zu}", counts.accepted, counts.duplicates);
+        break;
+    case WRITER_REFUSED:
+        problem(c, 500, NULL, "the database refused a row: %s", err.text);
+        break;
+    case WRITER_AWAY:
+        c->retry_after_s = AWAY_RETRY_S;
+        problem(c, 503, NULL, "database: %s", err.text);
+        break;
+    }
+done:
+    json_decref(body);
+    free(faults.list);
+}

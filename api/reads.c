@@ -1,0 +1,483 @@
+/* reads.c - GET: orders, fills, positions, P&L and runs from memory; bars, equity, decisions and events from
+ * the database. A page from memory is written while the state is held for reading: at most LIMIT_MAX items. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/handlers.h"
+#include "core/base.h"
+
+extern const char openapi_yaml[], openapi_yaml_end[]; /* api/openapi.yaml, by openapi.c */
+
+enum { AWAY_RETRY_S = 2 };
+
+/* Keys of lists in memory: their byte order is the order of the list. */
+static void time_key(char out[CURSOR_KEY_SIZE], int64_t time_ns, const char *a, const char *b)
+{
+    snprintf(out, CURSOR_KEY_SIZE, "%020" PRId64 "\n%s\n%s", time_ns, a, b);
+}
+
+static void fill_key(const struct fill *f, char out[CURSOR_KEY_SIZE])
+{
+    snprintf(out, CURSOR_KEY_SIZE, "%020" PRId64 "\n%s\n%020" PRId64 "\n%s", f->timestamp, f->order->account,
+             f->filled_quantity, f->execution_id);
+}
+
+static void order_key(const struct order_key *o, char out[CURSOR_KEY_SIZE])
+{
+    time_key(out, o->first_at, o->order->account, o->order->client_order_id);
+}
+
+/* ---- fills */
+
+static void fill_view(const struct fill *f, struct fill_view *out)
+{
+    const struct order *o = f->order;
+    *out = (struct fill_view){ .side = o->side, .quantity = f->quantity, .price = f->price, .fee = f->fee,
+                               .timestamp = f->timestamp };
+    text_copy(out->execution_id, sizeof out->execution_id, f->execution_id);
+    text_copy(out->order_id, sizeof out->order_id, o->order_id);
+    text_copy(out->client_order_id, sizeof out->client_order_id, o->client_order_id);
+    text_copy(out->account, sizeof out->account, o->account);
+    text_copy(out->strategy, sizeof out->strategy, o->strategy);
+    text_copy(out->run_id, sizeof out->run_id, o->run_id);
+    text_copy(out->symbol, sizeof out->symbol, o->symbol);
+}
+
+static bool order_matches(const struct filter *f, const struct order *o)
+{
+    return words_match(&f->account, o->account) && words_match(&f->strategy, o->strategy) &&
+           words_match(&f->symbol, o->symbol) && words_match(&f->run_id, o->run_id) &&
+           words_match(&f->order_id, o->order_id);
+}
+
+/* The first fill of the page. */
+static size_t fills_from(const struct fill *const *fills, size_t count, const struct filter *f)
+{
+    char key[CURSOR_KEY_SIZE];
+    size_t low = 0;
+    while (low < count) {
+        size_t middle = (low + count) / 2;
+        fill_key(fills[middle], key);
+        if (fills[middle]->timestamp < f->start || (*f->after && strcmp(key, f->after) <= 0))
+            low = middle + 1;
+        else
+            count = middle;
+    }
+    return low;
+}
+
+void get_fills(struct call *c)
+{
+    struct page page;
+    size_t count;
+    page_begin(&page, c, &fill_view_table);
+    state_read(c->api->state);
+    const struct fill *const *fills = state_fills(c->api->state, &count);
+    for (size_t i = fills_from(fills, count, &c->filter); i < count && fills[i]->timestamp < c->filter.end; i++) {
+        struct fill_view view;
+        char key[CURSOR_KEY_SIZE];
+        if (!order_matches(&c->filter, fills[i]->order))
+            continue;
+        fill_view(fills[i], &view);
+        fill_key(fills[i], key);
+        if (!page_add(&page, &view, key))
+            break;
+    }
+    state_read_done(c->api->state);
+    page_end(&page);
+}
+
+/* ---- orders */
+
+static size_t orders_from(const struct order_key *orders, size_t count, const struct filter *f)
+{
+    char key[CURSOR_KEY_SIZE];
+    size_t low = 0;
+    while (low < count) {
+        size_t middle = (low + count) / 2;
+        order_key(&orders[middle], key);
+        if (orders[middle].first_at < f->start || (*f->after && strcmp(key, f->after) <= 0))
+            low = middle + 1;
+        else
+            count = middle;
+    }
+    return low;
+}
+
+void get_orders(struct call *c)
+{
+    struct page page;
+    size_t count;
+    page_begin(&page, c, &order_table);
+    state_read(c->api->state);
+    const struct order_key *orders = state_orders(c->api->state, &count);
+    for (size_t i = orders_from(orders, count, &c->filter); i < count && orders[i].first_at < c->filter.end; i++) {
+        char key[CURSOR_KEY_SIZE];
+        const struct order *o = orders[i].order;
+        if (!order_matches(&c->filter, o) || !words_match(&c->filter.status, order_status_names[o->status]))
+            continue;
+        order_key(&orders[i], key);
+        if (!page_add(&page, o, key))
+            break;
+    }
+    state_read_done(c->api->state);
+    page_end(&page);
+}
+
+/* By the broker's id or ours. Both are the broker's or the engine's choice, so two accounts may share one. */
+void get_order(struct call *c)
+{
+    const struct order *found = NULL;
+    size_t count, matches = 0;
+    state_read(c->api->state);
+    const struct order_key *orders = state_orders(c->api->state, &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct order *o = orders[i].order;
+        if ((strcmp(o->order_id, c->id) != 0 && strcmp(o->client_order_id, c->id) != 0) ||
+            !words_match(&c->filter.account, o->account))
+            continue;
+        found = o;
+        matches++;
+    }
+    if (matches == 1)
+        reply_one(c, &order_table, found);
+    state_read_done(c->api->state);
+    if (matches == 0)
+        problem(c, 404, NULL, "there is no order %s", c->id);
+    else if (matches > 1)
+        problem(c, 409, NULL, "%zu accounts have an order %s: say which with ?account=", matches, c->id);
+}
+
+/* ---- positions and P&L */
+
+/* The book of all fills, or of some runs' only: built in own, to be cleared. The state is held for reading. */
+static const struct book *book_of(struct call *c, struct book *own)
+{
+    size_t count;
+    if (!c->filter.run_id.count)
+        return state_book(c->api->state);
+    const struct fill *const *fills = state_fills(c->api->state, &count);
+    for (size_t i = 0; i < count; i++)
+        if (words_match(&c->filter.run_id, fills[i]->order->run_id))
+            book_add(own, fills[i], state_mark(c->api->state, fills[i]->order->symbol));
+    return own;
+}
+
+static bool holding_matches(const struct filter *f, const struct holding *h)
+{
+    return words_match(&f->account, h->account) && words_match(&f->strategy, h->strategy) &&
+           words_match(&f->symbol, h->symbol);
+}
+
+void get_positions(struct call *c)
+{
+    struct page page;
+    struct book own = { 0 };
+    page_begin(&page, c, &position_view_table);
+    state_read(c->api->state);
+    const struct book *book = book_of(c, &own);
+    for (size_t i = 0; i < book->count; i++) {
+        const struct holding *h = book->list[i];
+        struct position_snapshot view;
+        char key[CURSOR_KEY_SIZE];
+        snprintf(key, sizeof key, "%s\n%s\n%s", h->account, h->strategy, h->symbol);
+        if (!holding_matches(&c->filter, h) || (h->now.qty == 0 && !c->filter.flat) ||
+            strcmp(key, c->filter.after) <= 0)
+            continue;
+        holding_view(h, &view);
+        if (!page_add(&page, &view, key))
+            break;
+    }
+    book_clear(&own);
+    state_read_done(c->api->state);
+    page_end(&page);
+}
+
+struct pnl_rows {
+    struct pnl_view *list;
+    size_t count, room;
+};
+
+static void pnl_add(struct pnl_rows *rows, const struct holding *h, const bool *by, int32_t day,
+                    const struct pnl *p)
+{
+    if (rows->count == rows->room) {
+        rows->room = rows->room ? rows->room * 2 : 64;
+        rows->list = must_realloc(rows->list, rows->room, sizeof *rows->list);
+    }
+    struct pnl_view *row = &rows->list[rows->count++];
+    *row = (struct pnl_view){ .day = by[GROUP_DAY] ? day : 0, .fills = p->fills,
+                              .quantity_traded = p->traded_qty, .realized_pnl = p->realized,
+                              .unrealized_pnl = p->unrealized, .fees = p->fees };
+    text_copy(row->strategy, sizeof row->strategy, by[GROUP_STRATEGY] ? h->strategy : "");
+    text_copy(row->symbol, sizeof row->symbol, by[GROUP_SYMBOL] ? h->symbol : "");
+    text_copy(row->account, sizeof row->account, by[GROUP_ACCOUNT] ? h->account : "");
+}
+
+static void pnl_holding(struct pnl_rows *rows, const struct holding *h, const struct filter *f, const bool *by)
+{
+    if (!by[GROUP_DAY]) {
+        struct pnl p = holding_pnl(h, f->start_date, f->end_date);
+        pnl_add(rows, h, by, 0, &p);
+        return;
+    }
+    for (int32_t day = f->start_date; (day = holding_next_date(h, day)) && day < f->end_date; day++) {
+        struct pnl p = holding_pnl(h, day, day + 1);
+        if (p.fills || p.unrealized)
+            pnl_add(rows, h, by, day, &p);
+    }
+}
+
+static int pnl_cmp(const void *left, const void *right)
+{
+    const struct pnl_view *a = left, *b = right;
+    int c = strcmp(a->strategy, b->strategy);
+    if (!c)
+        c = strcmp(a->symbol, b->symbol);
+    if (!c)
+        c = (a->day > b->day) - (a->day < b->day);
+    return c ? c : strcmp(a->account, b->account);
+}
+
+static void pnl_merge(struct pnl_rows *rows)
+{
+    size_t kept = 0;
+    qsort(rows->list, rows->count, sizeof *rows->list, pnl_cmp);
+    for (size_t i = 0; i < rows->count; i++) {
+        struct pnl_view *from = &rows->list[i], *to = kept ? &rows->list[kept - 1] : NULL;
+        if (!to || pnl_cmp(to, from) != 0) {
+            rows->list[kept++] = *from;
+            continue;
+        }
+        to->fills += from->fills;
+        to->quantity_traded += from->quantity_traded;
+        to->realized_pnl += from->realized_pnl;
+        to->unrealized_pnl += from->unrealized_pnl;
+        to->fees += from->fees;
+    }
+    rows->count = kept;
+}
+
+void get_pnl(struct call *c)
+{
+    const struct filter *f = &c->filter;
+    bool by[GROUP_KEYS] = { [GROUP_STRATEGY] = true };
+    bool shown[64];
+    struct pnl_rows rows = { 0 };
+    struct book own = { 0 };
+    struct page page;
+
+    if (f->is_grouped)
+        memcpy(by, f->group_by, sizeof by);
+    for (size_t i = 0; i < COUNT_OF(shown); i++)
+        shown[i] = i >= GROUP_KEYS || by[i]; /* the keys are the table's first columns */
+    state_read(c->api->state);
+    const struct book *book = book_of(c, &own);
+    for (size_t i = 0; i < book->count; i++)
+        if (holding_matches(f, book->list[i]))
+            pnl_holding(&rows, book->list[i], f, by);
+    book_clear(&own);
+    state_read_done(c->api->state);
+
+    if (rows.count)
+        pnl_merge(&rows);
+    page_begin_some(&page, c, &pnl_view_table, shown);
+    for (size_t i = 0; i < rows.count; i++) {
+        struct pnl_view *row = &rows.list[i];
+        char key[CURSOR_KEY_SIZE];
+        snprintf(key, sizeof key, "%s\n%s\n%08d\n%s", row->strategy, row->symbol, row->day, row->account);
+        row->total_pnl = row->realized_pnl + row->unrealized_pnl - row->fees;
+        if (strcmp(key, f->after) > 0 && !page_add(&page, row, key))
+            break;
+    }
+    free(rows.list);
+    page_end(&page);
+}
+
+/* ---- runs */
+
+static bool run_matches(const struct filter *f, const struct run *r)
+{
+    return r->started_at >= f->start && r->started_at < f->end && words_match(&f->account, r->account) &&
+           words_match(&f->strategy, r->strategy) && words_match(&f->run_id, r->run_id);
+}
+
+void get_runs(struct call *c)
+{
+    struct page page;
+    size_t count;
+    page_begin(&page, c, &run_table);
+    state_read(c->api->state);
+    const struct run *const *runs = state_runs(c->api->state, &count);
+    for (size_t i = 0; i < count; i++) {
+        char key[CURSOR_KEY_SIZE];
+        time_key(key, runs[i]->started_at, runs[i]->run_id, "");
+        if (!run_matches(&c->filter, runs[i]) || strcmp(key, c->filter.after) <= 0 ||
+            !words_match(&c->filter.status, run_status_names[runs[i]->status]))
+            continue;
+        if (!page_add(&page, runs[i], key))
+            break;
+    }
+    state_read_done(c->api->state);
+    page_end(&page);
+}
+
+static int by_strategy(const void *left, const void *right)
+{
+    return strcmp((*(const struct run *const *)left)->strategy, (*(const struct run *const *)right)->strategy);
+}
+
+/* An instance is known from its runs; its latest says how it stands. */
+void get_strategies(struct call *c)
+{
+    struct page page;
+    size_t count, kept = 0;
+    page_begin(&page, c, &strategy_view_table);
+    state_read(c->api->state);
+    const struct run *const *runs = state_runs(c->api->state, &count);
+    const struct run **latest = must_alloc(count ? count : 1, sizeof *latest);
+    for (size_t i = 0; i < count; i++) {
+        size_t n = 0;
+        if (!run_matches(&c->filter, runs[i]))
+            continue;
+        while (n < kept && strcmp(latest[n]->strategy, runs[i]->strategy) != 0)
+            n++;
+        latest[n] = runs[i];
+        kept += n == kept;
+    }
+    qsort(latest, kept, sizeof *latest, by_strategy);
+    for (size_t i = 0; i < kept; i++)
+        if (strcmp(latest[i]->strategy, c->filter.after) > 0 &&
+            words_match(&c->filter.status, run_status_names[latest[i]->status]) &&
+            !page_add(&page, latest[i], latest[i]->strategy))
+            break;
+    free(latest);
+    state_read_done(c->api->state);
+    page_end(&page);
+}
+
+/* ---- from the database */
+
+struct rows {
+    struct page page;
+    const struct table *table;
+};
+
+static bool add_row(void *ctx, const void *record)
+{
+    struct rows *r = ctx;
+    char key[CURSOR_KEY_SIZE], scratch[COLUMN_SCRATCH];
+    size_t used = 0;
+    for (size_t i = 0; r->table->keys[i]; i++) {
+        const char *value = column_to_db(table_column(r->table, r->table->keys[i]), record, scratch);
+        used += (size_t)snprintf(key + used, sizeof key - used, "%s%s", i ? "\n" : "", value ? value : "");
+        assert(used < sizeof key);
+    }
+    page_add(&r->page, record, key);
+    return true;
+}
+
+/* Once more when the connection turns out to be a dead one. */
+static bool list_rows(struct call *c, struct rows *rows, struct err *err)
+{
+    for (int tries = 2; ; ) {
+        struct db *db = db_pool_take(c->api->readers, err);
+        if (!db)
+            return false;
+        c->reply.size = 0;
+        page_begin(&rows->page, c, rows->table);
+        bool ok = db_list(db, rows->table, &c->filter, c->filter.limit + 1, true, add_row, rows, err);
+        bool again = !ok && db_is_lost(db) && --tries > 0;
+        db_pool_give(c->api->readers, db);
+        if (!again)
+            return ok;
+    }
+}
+
+void get_rows(struct call *c)
+{
+    struct rows rows = { .table = c->arg };
+    struct err err;
+    if (list_rows(c, &rows, &err)) {
+        page_end(&rows.page);
+        return;
+    }
+    c->retry_after_s = err.code == ERR_IO ? AWAY_RETRY_S : 0;
+    problem(c, err.code == ERR_IO ? 503 : err.code == ERR_INPUT ? 400 : 500, NULL, "database: %s", err.text);
+}
+
+/* Without a range: the last date there are bars of (of the symbols asked for). */
+void get_bars(struct call *c)
+{
+    struct filter *f = &c->filter;
+    if (f->start == INT64_MIN && f->end == INT64_MAX) {
+        int32_t date = 0;
+        state_read(c->api->state);
+        if (!f->symbol.count && state_last_bar(c->api->state))
+            date = calendar_date(state_last_bar(c->api->state));
+        for (size_t i = 0; i < f->symbol.count; i++) {
+            const struct mark *m = state_mark(c->api->state, f->symbol.texts[i]);
+            if (m && m->count && m->days[m->count - 1].date > date)
+                date = m->days[m->count - 1].date;
+        }
+        state_read_done(c->api->state);
+        if (date)
+            f->start = calendar_ns(date, 0);
+    }
+    get_rows(c);
+}
+
+/* ---- about the server */
+
+static void reply_text(struct call *c, const char *type, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void reply_text(struct call *c, const char *type, const char *fmt, ...)
+{
+    char text[256];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    c->status = 200;
+    c->content_type = type;
+    buffer_text(&c->reply, text);
+}
+
+void get_healthz(struct call *c)
+{
+    reply_text(c, "application/json", "{\"status\":\"ok\"}");
+}
+
+void get_readyz(struct call *c)
+{
+    struct err err;
+    char suspended[64] = "";
+    if (!writer_is_well(c->api->writer, &err)) {
+        problem(c, 503, NULL, "writer: %s", err.text);
+        return;
+    }
+    struct db *db = db_pool_take(c->api->readers, &err);
+    bool ok = db && db_suspended(db, suspended, sizeof suspended, &err);
+    if (db)
+        db_pool_give(c->api->readers, db);
+    if (!ok)
+        problem(c, 503, NULL, "database: %s", err.text);
+    else if (*suspended)
+        problem(c, 503, NULL, "database: table %s is suspended", suspended);
+    else
+        reply_text(c, "application/json", "{\"status\":\"ready\"}");
+}
+
+void get_version(struct call *c)
+{
+    reply_text(c, "application/json", "{\"name\":\"bell-api\",\"version\":\"%s\"}", BELL_VERSION);
+}
+
+void get_openapi(struct call *c)
+{
+    c->status = 200;
+    c->content_type = "application/yaml";
+    buffer_add(&c->reply, openapi_yaml, (size_t)(openapi_yaml_end - openapi_yaml));
+}

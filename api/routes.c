@@ -1,0 +1,404 @@
+#include "api/routes.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include <ulfius.h>
+
+#include "core/base.h"
+#include "core/clock.h"
+#include "core/log.h"
+
+/* ulfius's own, which a server started with own options must be given (real but not in its header). */
+void mhd_request_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
+                           enum MHD_RequestTerminationCode toe);
+void *ulfius_uri_logger(void *cls, const char *uri);
+
+enum route_kind { ROUTE_PLAIN, ROUTE_LIST, ROUTE_INGEST };
+
+#define V1 "/api/v1"
+#define WHO (FILTER_ACCOUNT | FILTER_STRATEGY)
+
+static const struct route {
+    const char *method, *path;
+    handler *handle;
+    enum route_kind kind;
+    unsigned parameters;
+    const void *arg;
+} routes[] = {
+    { "POST", V1 "/runs", post_records, ROUTE_INGEST, 0, &ingest_runs },
+    { "POST", V1 "/orders", post_records, ROUTE_INGEST, 0, &ingest_orders },
+    { "POST", V1 "/order-events", post_records, ROUTE_INGEST, 0, &ingest_events },
+    { "POST", V1 "/bars", post_records, ROUTE_INGEST, 0, &ingest_bars },
+    { "POST", V1 "/equity", post_records, ROUTE_INGEST, 0, &ingest_equity },
+    { "POST", V1 "/decisions", post_records, ROUTE_INGEST, 0, &ingest_decisions },
+    { "GET", V1 "/fills", get_fills, ROUTE_LIST,
+      FILTER_LIST | FILTER_RANGE | WHO | FILTER_SYMBOL | FILTER_RUN | FILTER_ORDER, NULL },
+    { "GET", V1 "/orders", get_orders, ROUTE_LIST,
+      FILTER_LIST | FILTER_RANGE | WHO | FILTER_SYMBOL | FILTER_RUN | FILTER_STATUS, NULL },
+    { "GET", V1 "/orders/:id", get_order, ROUTE_PLAIN, FILTER_ACCOUNT, NULL },
+    { "GET", V1 "/order-events", get_rows, ROUTE_LIST,
+      FILTER_LIST | FILTER_RANGE | WHO | FILTER_SYMBOL | FILTER_ORDER | FILTER_EVENT, &event_table },
+    { "GET", V1 "/positions", get_positions, ROUTE_LIST,
+      FILTER_LIST | WHO | FILTER_SYMBOL | FILTER_RUN | FILTER_FLAT, NULL },
+    { "GET", V1 "/pnl", get_pnl, ROUTE_LIST,
+      FILTER_LIST | FILTER_RANGE | FILTER_DATES | WHO | FILTER_SYMBOL | FILTER_RUN | FILTER_GROUP_BY, NULL },
+    { "GET", V1 "/bars", get_bars, ROUTE_LIST,
+      FILTER_LIST | FILTER_RANGE | FILTER_SYMBOL | FILTER_SOURCE, &bar_table },
+    { "GET", V1 "/equity", get_rows, ROUTE_LIST, FILTER_LIST | FILTER_RANGE | WHO, &equity_table },
+    { "GET", V1 "/decisions", get_rows, ROUTE_LIST,
+      FILTER_LIST | FILTER_RANGE | WHO | FILTER_SYMBOL | FILTER_RUN, &decision_table },
+    { "GET", V1 "/runs", get_runs, ROUTE_LIST,
+      FILTER_LIST | FILTER_RANGE | WHO | FILTER_RUN | FILTER_STATUS, NULL },
+    { "GET", V1 "/strategies", get_strategies, ROUTE_LIST, FILTER_LIST | WHO | FILTER_STATUS, NULL },
+    { "GET", "/healthz", get_healthz, ROUTE_PLAIN, 0, NULL },
+    { "GET", "/readyz", get_readyz, ROUTE_PLAIN, 0, NULL },
+    { "GET", "/version", get_version, ROUTE_PLAIN, 0, NULL },
+    { "GET", "/openapi.yaml", get_openapi, ROUTE_PLAIN, 0, NULL },
+};
+
+struct server {
+    struct api *api;
+    struct _u_instance ulfius;
+    struct bound {              /* what a callback of ulfius is given */
+        struct server *server;
+        const struct route *route; /* NULL: none matched */
+    } bound[COUNT_OF(routes) * 2 + 1];
+    int port;
+    atomic_bool is_stopping;
+    atomic_int under_way;
+};
+
+static bool has_token(const char *list, const char *token)
+{
+    size_t size = strlen(token);
+    while (*list) {
+        list += strspn(list, " \t,");
+        size_t length = strcspn(list, ",;");
+        size_t trimmed = length;
+        while (trimmed && (list[trimmed - 1] == ' ' || list[trimmed - 1] == '\t'))
+            trimmed--;
+        if (trimmed == size && strncasecmp(list, token, size) == 0)
+            return true;
+        list += strcspn(list, ",");
+    }
+    return false;
+}
+
+static bool is_utf8(const char *text)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    while (*c) {
+        int more = *c < 0x80 ? 0 : *c >= 0xc2 && *c < 0xe0 ? 1 : *c >= 0xe0 && *c < 0xf0 ? 2
+                 : *c >= 0xf0 && *c < 0xf5 ? 3 : -1;
+        if (more < 0 || (*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) ||
+            (*c == 0xf0 && c[1] < 0x90) || (*c == 0xf4 && c[1] > 0x8f))
+            return false;
+        for (c++; more > 0; more--, c++)
+            if ((*c & 0xc0) != 0x80)
+                return false;
+    }
+    return true;
+}
+
+/* ---- what holds for every request */
+
+static const char *query_value(void *ctx, const char *name)
+{
+    return u_map_get(ctx, name);
+}
+
+static bool read_query(struct call *c, const struct _u_request *req, const struct route *route)
+{
+    const char *names[64], *parameter = NULL;
+    struct err err;
+    size_t count = 0;
+    const char **keys = u_map_enum_keys(req->map_url);
+    for (; keys && keys[count] && count < COUNT_OF(names) - 1; count++) {
+        names[count] = keys[count];
+        const char *value = u_map_get(req->map_url, keys[count]);
+        if (!is_utf8(keys[count]) || (value && !is_utf8(value))) {
+            problem(c, 400, NULL, "the query is not UTF-8");
+            return false;
+        }
+    }
+    names[count] = NULL;
+    if (filter_parse(route->parameters, route->path, names, query_value, req->map_url, &c->filter, &parameter, &err))
+        return true;
+    struct json_fault fault;
+    struct json_faults faults = { .max = 1, .list = &fault };
+    json_fault_add(&faults, parameter, "%s", err.text);
+    problem(c, 400, &faults, "query parameter %.100s: %s", parameter, err.text);
+    return false;
+}
+
+/* Which of JSON and CSV; false: neither will do. */
+static bool choose_format(struct call *c, const struct _u_request *req, const struct route *route)
+{
+    const char *accept = u_map_get_case(req->map_header, "Accept");
+    bool is_list = route->kind == ROUTE_LIST;
+    c->csv = is_list && c->filter.format == FORMAT_CSV;
+    if (c->filter.format != FORMAT_BY_ACCEPT || !accept || !*accept || route->handle == get_openapi ||
+        has_token(accept, "*/*") || has_token(accept, "application/*") || has_token(accept, "application/json"))
+        return true;
+    c->csv = is_list && (has_token(accept, "text/csv") || has_token(accept, "text/*"));
+    return c->csv;
+}
+
+static bool check(struct call *c, const struct _u_request *req, const struct route *route, bool *close)
+{
+    const char *length = u_map_get_case(req->map_header, "Content-Length");
+    const char *type = u_map_get_case(req->map_header, "Content-Type");
+    /* ulfius joins headers of one name with commas. */
+    if (length && (strchr(length, ',') || u_map_get_case(req->map_header, "Transfer-Encoding"))) {
+        *close = true;
+        problem(c, 400, NULL, "the length of the body is said twice");
+        return false;
+    }
+    if (req->binary_body_length > BODY_MAX) {
+        *close = true;
+        problem(c, 413, NULL, "the body is longer than %d bytes", BODY_MAX);
+        return false;
+    }
+    if (!route)
+        return true;
+    if (route->kind == ROUTE_INGEST && (!type || !has_token(type, "application/json"))) {
+        problem(c, 415, NULL, "the body must be application/json, not %.100s",
+                type && is_utf8(type) ? type : "nothing named");
+        return false;
+    }
+    if (!read_query(c, req, route))
+        return false;
+    if (!choose_format(c, req, route)) {
+        problem(c, 406, NULL, "there is application/json%s", route->kind == ROUTE_LIST ? " and text/csv" : "");
+        return false;
+    }
+    return true;
+}
+
+/* Does the path as asked fit the route's? */
+static bool path_fits(const char *pattern, const char *path)
+{
+    size_t fixed = strcspn(pattern, ":");
+    if (!pattern[fixed])
+        return strcmp(pattern, path) == 0;
+    return strncmp(pattern, path, fixed) == 0 && path[fixed] && !strchr(path + fixed, '/');
+}
+
+/* No route: for the path, or only for the method. */
+static void refuse_route(struct call *c, const char *method, char *allow, size_t size)
+{
+    *allow = '\0';
+    for (size_t i = 0; i < COUNT_OF(routes); i++)
+        if (path_fits(routes[i].path, c->path)) {
+            size_t used = strlen(allow);
+            snprintf(allow + used, size - used, "%s%s%s", used ? ", " : "", routes[i].method,
+                     strcmp(routes[i].method, "GET") == 0 ? ", HEAD" : "");
+        }
+    if (!*allow) {
+        problem(c, 404, NULL, "there is nothing at %s", c->path);
+        return;
+    }
+    c->allow = allow;
+    problem(c, 405, NULL, "%.40s is not possible here, only %s", method, allow);
+}
+
+static void request_id(const struct _u_request *req, char out[65])
+{
+    const char *given = u_map_get_case(req->map_header, "X-Request-ID");
+    size_t size = given ? strspn(given, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") : 0;
+    if (size && !given[size] && text_copy(out, 65, given))
+        return;
+    uuid_v7(clock_utc_ns(), out);
+}
+
+static bool is_plain(const char *text)
+{
+    for (; *text; text++)
+        if (*text < 0x20 || *text == 0x7f)
+            return false;
+    return true;
+}
+
+static void put_reply(struct call *c, struct _u_response *res, bool close)
+{
+    char text[CURSOR_SIZE + 256];
+    u_map_put(res->map_header, "Content-Type", c->content_type);
+    u_map_put(res->map_header, "X-Request-ID", c->request_id);
+    u_map_put(res->map_header, "Cache-Control", "no-store");
+    u_map_put(res->map_header, "X-Content-Type-Options", "nosniff");
+    if (c->allow)
+        u_map_put(res->map_header, "Allow", c->allow);
+    if (close)
+        u_map_put(res->map_header, "Connection", "close");
+    if (c->retry_after_s) {
+        snprintf(text, sizeof text, "%d", c->retry_after_s);
+        u_map_put(res->map_header, "Retry-After", text);
+    }
+    if (*c->next_cursor) /* CSV has no place for it in the body */
+        u_map_put(res->map_header, "X-Next-Cursor", c->next_cursor);
+    ulfius_set_binary_body_response(res, c->status, c->reply.data ? c->reply.data : "", c->reply.size);
+}
+
+static int dispatch(const struct _u_request *req, struct _u_response *res, void *user_data)
+{
+    const struct bound *bound = user_data;
+    struct server *s = bound->server;
+    const struct route *route = bound->route;
+    int64_t began_ns = clock_mono_ns();
+    char rid[65], allow[64];
+    bool close = false;
+    struct call *c = must_alloc(1, sizeof *c); /* a filter holds lists: large for a thread's stack */
+
+    atomic_fetch_add(&s->under_way, 1);
+    request_id(req, rid);
+    c->api = s->api;
+    c->arg = route ? route->arg : NULL;
+    c->path = req->url_path && is_plain(req->url_path) ? req->url_path : "";
+    c->id = route && strchr(route->path, ':') ? c->path + strcspn(route->path, ":") : "";
+    c->request_id = rid;
+    c->body = req->binary_body ? req->binary_body : "";
+    c->body_size = req->binary_body_length;
+    filter_init(&c->filter);
+    /* Methods are case-sensitive, for ulfius they are not. */
+    if (route && strcmp(req->http_verb, route->method) != 0 &&
+        !(strcmp(req->http_verb, "HEAD") == 0 && strcmp(route->method, "GET") == 0))
+        route = NULL;
+
+    if (atomic_load(&s->is_stopping)) {
+        close = true;
+        c->retry_after_s = 1;
+        problem(c, 503, NULL, "the server is stopping");
+    } else if (check(c, req, route, &close)) {
+        if (route)
+            route->handle(c);
+        else
+            refuse_route(c, req->http_verb, allow, sizeof allow);
+    }
+    put_reply(c, res, close);
+    if (route && route->kind == ROUTE_PLAIN && c->status == 200)
+        log_debug("request_answered", KV_TEXT("method", req->http_verb), KV_TEXT("path", c->path),
+                  KV_INT("status", c->status), KV_INT("us", (clock_mono_ns() - began_ns) / 1000),
+                  KV_TEXT("request_id", rid));
+    else
+        log_info("request_answered", KV_TEXT("method", req->http_verb), KV_TEXT("path", c->path),
+                 KV_INT("status", c->status), KV_INT("us", (clock_mono_ns() - began_ns) / 1000),
+                 KV_TEXT("request_id", rid));
+    buffer_free(&c->reply);
+    free(c);
+    atomic_fetch_sub(&s->under_way, 1);
+    return U_CALLBACK_COMPLETE;
+}
+
+/* ---- starting and stopping */
+
+static bool address(const char *host, int port, struct sockaddr_in *out, struct err *err)
+{
+    *out = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+    if (inet_pton(AF_INET, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, &out->sin_addr) == 1)
+        return true;
+    return err_set(err, ERR_INPUT, "host %s is no IPv4 address", host);
+}
+
+/* libmicrohttpd does not say why it would not start. */
+static bool is_free(const struct sockaddr_in *addr, struct err *err)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    bool ok = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+              bind(fd, (const struct sockaddr *)addr, sizeof *addr) == 0 && listen(fd, 1) == 0;
+    if (!ok)
+        err_set(err, ERR_IO, errno == EADDRINUSE ? "port %d is in use: stop what listens there, or choose another"
+                : "port %d cannot be listened on: %s", ntohs(addr->sin_port), strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+static bool add_routes(struct server *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < COUNT_OF(routes); i++) {
+        const char *methods[] = { routes[i].method, strcmp(routes[i].method, "GET") == 0 ? "HEAD" : NULL };
+        for (size_t m = 0; m < COUNT_OF(methods) && methods[m]; m++) {
+            s->bound[n] = (struct bound){ s, &routes[i] };
+            if (ulfius_add_endpoint_by_val(&s->ulfius, methods[m], routes[i].path, NULL, 0, dispatch,
+                                           &s->bound[n++]) != U_OK)
+                return false;
+        }
+    }
+    s->bound[n] = (struct bound){ s, NULL };
+    return ulfius_set_default_endpoint(&s->ulfius, dispatch, &s->bound[n]) == U_OK;
+}
+
+struct server *server_start(struct api *api, const char *host, int port, struct err *err)
+{
+    struct sockaddr_in addr;
+    struct server *s = must_alloc(1, sizeof *s);
+    bool ok = false, has_instance = false;
+    s->api = api;
+
+    if (!address(host, port, &addr, err) || !is_free(&addr, err))
+        goto done;
+    if (ulfius_init_instance(&s->ulfius, (unsigned)port, &addr, NULL) != U_OK) {
+        err_set(err, ERR_INTERNAL, "ulfius would not be set up");
+        goto done;
+    }
+    has_instance = true;
+    s->ulfius.check_utf8 = 0; /* it would drop a value silently; we refuse it */
+    s->ulfius.max_post_body_size = BODY_MAX + 1; /* one more than allowed: then it was too long */
+    s->ulfius.max_post_param_size = 1024;        /* forms are refused anyway */
+    s->ulfius.timeout = IDLE_TIMEOUT_S;
+    struct MHD_OptionItem options[] = {
+        { MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)mhd_request_completed, NULL },
+        { MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)ulfius_uri_logger, NULL },
+        { MHD_OPTION_SOCK_ADDR, 0, &addr },
+        { MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S, NULL },
+        { MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, NULL },
+        { MHD_OPTION_LISTENING_ADDRESS_REUSE, 1, NULL },
+        { MHD_OPTION_END, 0, NULL },
+    };
+    if (!add_routes(s) ||
+        ulfius_start_framework_with_mhd_options(&s->ulfius, MHD_USE_THREAD_PER_CONNECTION |
+                                                MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC,
+                                                options) != U_OK) {
+        err_set(err, ERR_IO, "port %d cannot be listened on", port);
+        goto done;
+    }
+    ok = true;
+done:
+    if (!ok) {
+        if (has_instance)
+            ulfius_clean_instance(&s->ulfius);
+        free(s);
+    }
+    return ok ? s : NULL;
+}
+
+void server_stop(struct server *s)
+{
+    enum { PATIENCE_MS = 10000, STEP_MS = 5 };
+    MHD_socket listener = MHD_quiesce_daemon(s->ulfius.mhd_daemon);
+    if (listener != MHD_INVALID_SOCKET)
+        close(listener);
+    atomic_store(&s->is_stopping, true);
+    /* The last bytes of the last replies, too: under_way is counted down before they are sent. */
+    for (int ms = 0; ms < PATIENCE_MS && (atomic_load(&s->under_way) || ms < 4 * STEP_MS); ms += STEP_MS)
+        nanosleep(&(struct timespec){ .tv_nsec = STEP_MS * 1000000 }, NULL);
+    ulfius_stop_framework(&s->ulfius);
+}
+
+void server_free(struct server *s)
+{
+    if (!s)
+        return;
+    ulfius_clean_instance(&s->ulfius);
+    free(s);
+}

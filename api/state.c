@@ -1,0 +1,677 @@
+#include "api/state.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base.h"
+#include "core/log.h"
+
+/* What decides which of an order's events its fields are taken from; more is higher. */
+struct rank {
+    bool is_event, is_final;
+    int64_t filled, time_ns;
+    int stage;
+};
+
+struct entry {
+    struct order now;              /* the readers' */
+    struct order next;             /* the writer's */
+    int64_t first_at, next_first_at; /* the same pair */
+    bool is_listed;
+    /* the writer's: */
+    bool has_intent, is_touched;
+    struct rank rank;
+    int64_t average_at;            /* time of the event that gave average_price */
+    struct { int64_t from, to; } *filled; /* what known fills cover of the order */
+    size_t filled_count;
+    int64_t versions;              /* recorded or due so far */
+    int64_t recorded_version, recorded_filled, recorded_updated;
+    int recorded_status;
+    bool recorded_run;
+};
+
+struct list {
+    void **items;
+    size_t count, room;
+};
+
+enum { DAY_MINUTES = 24 * 60 };
+
+struct state {
+    pthread_rwlock_t lock;
+
+    /* readers'; everything from here on is exchanged by state_replace */
+    struct order_key *orders;
+    size_t orders_count, orders_room;
+    struct list fills, runs;
+    struct keymap marks;           /* symbol -> struct mark */
+    struct book book;
+    int64_t last_bar;
+
+    /* the writer's */
+    struct keymap entries;         /* account, client_order_id -> struct entry */
+    struct keymap run_index;       /* run_id -> struct run */
+    struct keymap known;           /* keys of events, runs, equity, decisions */
+    struct keymap bars;            /* symbol, source, day -> a bit for each minute */
+    struct list touched, new_fills, new_runs, new_bars;
+    struct order *versions;
+    size_t versions_count, versions_room;
+};
+
+static void list_add(struct list *l, void *item)
+{
+    if (l->count == l->room) {
+        l->room = l->room ? l->room * 2 : 64;
+        l->items = must_realloc(l->items, l->room, sizeof *l->items);
+    }
+    l->items[l->count++] = item;
+}
+
+static void list_insert(struct list *l, size_t at, void *item)
+{
+    list_add(l, item);
+    memmove(&l->items[at + 1], &l->items[at], (l->count - 1 - at) * sizeof *l->items);
+    l->items[at] = item;
+}
+
+struct state *state_new(void)
+{
+    struct state *s = must_alloc(1, sizeof *s);
+    pthread_rwlockattr_t attr;
+    pthread_rwlockattr_init(&attr);
+    /* Readers come without end; the writer must not starve behind them. */
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&s->lock, &attr);
+    pthread_rwlockattr_destroy(&attr);
+    return s;
+}
+
+static void free_values(struct keymap *m, void (*release)(void *))
+{
+    for (size_t i = 0; i < m->room; i++)
+        if (m->entries[i].key)
+            release(m->entries[i].value);
+    keymap_free(m);
+}
+
+static void entry_free(void *value)
+{
+    struct entry *e = value;
+    free(e->filled);
+    free(e);
+}
+
+static void mark_release(void *value)
+{
+    mark_free(value);
+}
+
+static void list_free(struct list *l, bool items_too)
+{
+    for (size_t i = 0; items_too && i < l->count; i++)
+        free(l->items[i]);
+    free(l->items);
+}
+
+static void clear(struct state *s)
+{
+    book_clear(&s->book);
+    free(s->orders);
+    list_free(&s->fills, true);
+    list_free(&s->runs, false);
+    free_values(&s->marks, mark_release);
+    free_values(&s->entries, entry_free);
+    free_values(&s->run_index, free);
+    keymap_free(&s->known);
+    free_values(&s->bars, free);
+    list_free(&s->touched, false);
+    list_free(&s->new_fills, true);
+    list_free(&s->new_runs, true);
+    list_free(&s->new_bars, true);
+    free(s->versions);
+}
+
+void state_free(struct state *s)
+{
+    if (!s)
+        return;
+    clear(s);
+    pthread_rwlock_destroy(&s->lock);
+    free(s);
+}
+
+void state_replace(struct state *s, struct state *from)
+{
+    enum { BODY = offsetof(struct state, orders) }; /* all but the lock changes hands */
+    struct state old;
+    pthread_rwlock_wrlock(&s->lock);
+    memcpy((char *)&old + BODY, (char *)s + BODY, sizeof *s - BODY);
+    memcpy((char *)s + BODY, (char *)from + BODY, sizeof *s - BODY);
+    memcpy((char *)from + BODY, (char *)&old + BODY, sizeof *s - BODY);
+    pthread_rwlock_unlock(&s->lock);
+    state_free(from);
+}
+
+void state_read(struct state *s)
+{
+    pthread_rwlock_rdlock(&s->lock);
+}
+
+void state_read_done(struct state *s)
+{
+    pthread_rwlock_unlock(&s->lock);
+}
+
+/* ---- orders */
+
+static int rank_cmp(const struct rank *a, const struct rank *b)
+{
+    const int64_t pairs[][2] = {
+        { a->is_event, b->is_event }, { a->is_final, b->is_final }, { a->filled, b->filled },
+        { a->time_ns, b->time_ns }, { a->stage, b->stage },
+    };
+    for (size_t i = 0; i < COUNT_OF(pairs); i++)
+        if (pairs[i][0] != pairs[i][1])
+            return pairs[i][0] < pairs[i][1] ? -1 : 1;
+    return 0;
+}
+
+/* How far along a status is, for events of one time. */
+static int stage_of(enum order_status status)
+{
+    static const enum order_status ascending[] = {
+        ORDER_INTENT, ORDER_UNKNOWN, ORDER_PENDING_NEW, ORDER_ACCEPTED, ORDER_HELD, ORDER_NEW, ORDER_SUSPENDED,
+        ORDER_PARTIALLY_FILLED, ORDER_PENDING_REPLACE, ORDER_PENDING_CANCEL, ORDER_STOPPED, ORDER_CALCULATED,
+        ORDER_DONE_FOR_DAY, ORDER_REPLACED, ORDER_EXPIRED, ORDER_CANCELED, ORDER_REJECTED, ORDER_FILLED,
+    };
+    for (size_t i = 0; i < COUNT_OF(ascending); i++)
+        if (ascending[i] == status)
+            return (int)i;
+    return 0;
+}
+
+static struct entry *entry_of(struct state *s, const char *account, const char *client_order_id)
+{
+    struct key k = { 0 };
+    key_text(&k, account);
+    key_text(&k, client_order_id);
+    void **slot = keymap_put(&s->entries, &k);
+    if (!*slot) {
+        struct entry *e = *slot = must_alloc(1, sizeof *e);
+        table_init(&order_table, &e->next);
+        text_copy(e->next.account, sizeof e->next.account, account);
+        text_copy(e->next.client_order_id, sizeof e->next.client_order_id, client_order_id);
+        e->next.filled_quantity = 0;
+        e->next_first_at = INT64_MAX;
+        e->rank.filled = -1;
+        e->now = e->next;
+    }
+    return *slot;
+}
+
+static void touch(struct state *s, struct entry *e)
+{
+    if (!e->is_touched)
+        list_add(&s->touched, e);
+    e->is_touched = true;
+}
+
+static void later(int64_t *time_ns, int64_t other)
+{
+    if (other > *time_ns)
+        *time_ns = other;
+}
+
+static void first(struct entry *e, int64_t time_ns)
+{
+    if (time_ns < e->next_first_at)
+        e->next_first_at = time_ns;
+}
+
+static void fold_intent(struct entry *e, const struct order *o)
+{
+    struct order *n = &e->next;
+    e->has_intent = true;
+    text_copy(n->run_id, sizeof n->run_id, o->run_id);
+    text_copy(n->reason, sizeof n->reason, o->reason);
+    first(e, o->timestamp);
+    later(&n->updated_at, o->updated_at);
+    if (e->rank.is_event)
+        return;
+    text_copy(n->strategy, sizeof n->strategy, o->strategy);
+    text_copy(n->symbol, sizeof n->symbol, o->symbol);
+    text_copy(n->type, sizeof n->type, o->type);
+    text_copy(n->time_in_force, sizeof n->time_in_force, o->time_in_force);
+    n->side = o->side;
+    n->quantity = o->quantity;
+    n->limit_price = o->limit_price;
+    n->status = ORDER_INTENT;
+}
+
+static void fold_event(struct entry *e, const struct event *v)
+{
+    struct order *n = &e->next;
+    struct rank rank = { true, order_status_is_final((enum order_status)v->status), v->filled_quantity,
+                         v->timestamp, stage_of((enum order_status)v->status) };
+    first(e, v->submitted_at);
+    later(&n->updated_at, v->timestamp);
+    /* What is filled only grows, whatever else an event says. */
+    if (v->filled_quantity > n->filled_quantity ||
+        (v->filled_quantity == n->filled_quantity && v->average_price != INT64_MIN &&
+         (n->average_price == INT64_MIN || v->timestamp > e->average_at))) {
+        n->filled_quantity = v->filled_quantity;
+        n->average_price = v->average_price;
+        e->average_at = v->timestamp;
+    }
+    if (rank_cmp(&rank, &e->rank) <= 0)
+        return;
+    e->rank = rank;
+    text_copy(n->order_id, sizeof n->order_id, v->order_id);
+    text_copy(n->strategy, sizeof n->strategy, v->strategy);
+    text_copy(n->symbol, sizeof n->symbol, v->symbol);
+    text_copy(n->type, sizeof n->type, v->type);
+    text_copy(n->time_in_force, sizeof n->time_in_force, v->time_in_force);
+    n->side = v->side;
+    n->quantity = v->quantity;
+    n->limit_price = v->limit_price;
+    n->status = v->status;
+    n->submitted_at = v->submitted_at;
+}
+
+/* The latest version on record is this one. */
+static void recorded(struct entry *e, const struct order *o)
+{
+    if (o->version <= e->recorded_version)
+        return;
+    e->recorded_version = o->version;
+    e->recorded_filled = o->filled_quantity;
+    e->recorded_updated = o->updated_at;
+    e->recorded_status = o->status;
+    e->recorded_run = *o->run_id;
+    if (e->versions < o->version)
+        e->versions = o->version;
+}
+
+/* Plans a version when the latest on record says something else. */
+static void note_version(struct state *s, struct entry *e)
+{
+    const struct order *n = &e->next;
+    if (e->recorded_version && e->recorded_filled == n->filled_quantity && e->recorded_status == n->status &&
+        e->recorded_updated == n->updated_at && e->recorded_run == !!*n->run_id)
+        return;
+    if (s->versions_count == s->versions_room) {
+        s->versions_room = s->versions_room ? s->versions_room * 2 : 64;
+        s->versions = must_realloc(s->versions, s->versions_room, sizeof *s->versions);
+    }
+    struct order *version = &s->versions[s->versions_count++];
+    *version = *n;
+    version->timestamp = n->updated_at;
+    version->version = e->versions + 1;
+    recorded(e, version);
+}
+
+static bool plan_order(struct state *s, struct order *o, bool is_load)
+{
+    struct entry *e = entry_of(s, o->account, o->client_order_id);
+    if (is_load && o->status != ORDER_INTENT) {
+        recorded(e, o);
+        return false;
+    }
+    if (e->has_intent)
+        return false;
+    if (!is_load)
+        o->version = e->versions + 1;
+    recorded(e, o);
+    fold_intent(e, o);
+    touch(s, e);
+    if (!is_load)
+        note_version(s, e);
+    return true;
+}
+
+/* ---- events */
+
+static bool is_new(struct state *s, const struct key *k)
+{
+    void **slot = keymap_put(&s->known, k);
+    bool found = *slot;
+    *slot = s;
+    return !found;
+}
+
+/* Are the shares (from, to] of the order filled by known fills? Partly: overlaps. */
+static bool is_filled(const struct entry *e, int64_t from, int64_t to, bool *overlaps)
+{
+    int64_t reached = from;
+    *overlaps = false;
+    for (size_t i = 0; i < e->filled_count; i++)
+        if (e->filled[i].from < to && e->filled[i].to > from)
+            *overlaps = true;
+    for (bool moved = true; moved && reached < to; ) {
+        moved = false;
+        for (size_t i = 0; i < e->filled_count; i++)
+            if (e->filled[i].from <= reached && e->filled[i].to > reached) {
+                reached = e->filled[i].to;
+                moved = true;
+            }
+    }
+    return reached >= to;
+}
+
+static bool plan_fill(struct state *s, struct entry *e, const struct event *v)
+{
+    struct key k = { 0 };
+    bool overlaps;
+    key_text(&k, "fill");
+    key_text(&k, v->account);
+    key_text(&k, v->execution_id);
+    if (!is_new(s, &k))
+        return false;
+    int64_t from = v->filled_quantity - v->fill_quantity;
+    if (is_filled(e, from, v->filled_quantity, &overlaps))
+        return false;
+    if (overlaps) /* a fact of its own all the same: recorded, and to be looked at */
+        log_error("fills_overlapped", KV_TEXT("account", v->account), KV_TEXT("order_id", v->order_id),
+                  KV_TEXT("execution_id", v->execution_id), KV_INT("filled_qty", v->filled_quantity),
+                  KV_INT("qty", v->fill_quantity));
+    e->filled = must_realloc(e->filled, e->filled_count + 1, sizeof *e->filled);
+    e->filled[e->filled_count].from = from;
+    e->filled[e->filled_count++].to = v->filled_quantity;
+
+    struct fill *f = must_alloc(1, sizeof *f);
+    *f = (struct fill){ .order = &e->now, .timestamp = v->timestamp, .quantity = v->fill_quantity,
+                        .price = v->fill_price, .fee = v->fee == INT64_MIN ? 0 : v->fee,
+                        .filled_quantity = v->filled_quantity };
+    text_copy(f->execution_id, sizeof f->execution_id, v->execution_id);
+    list_add(&s->new_fills, f);
+    return true;
+}
+
+static bool plan_other(struct state *s, const struct event *v)
+{
+    struct key k = { 0 };
+    key_text(&k, "event");
+    key_text(&k, v->account);
+    key_text(&k, v->event_key);
+    key_number(&k, v->timestamp);
+    return is_new(s, &k);
+}
+
+static bool plan_event(struct state *s, const struct event *v, bool is_load)
+{
+    struct entry *e = entry_of(s, v->account, v->client_order_id);
+    if (!(event_is_fill(v) ? plan_fill(s, e, v) : plan_other(s, v)))
+        return false;
+    fold_event(e, v);
+    touch(s, e);
+    if (!is_load)
+        note_version(s, e);
+    return true;
+}
+
+/* ---- the rest */
+
+static bool plan_run(struct state *s, const struct run *r)
+{
+    struct key k = { 0 };
+    key_text(&k, "run");
+    key_text(&k, r->run_id);
+    key_number(&k, r->version);
+    if (!is_new(s, &k))
+        return false;
+    struct run *copy = must_alloc(1, sizeof *copy);
+    *copy = *r;
+    copy->config_text = NULL;
+    list_add(&s->new_runs, copy);
+    return true;
+}
+
+static bool plan_bar(struct state *s, const struct minute_bar *b)
+{
+    struct key k = { 0 };
+    int64_t minute = b->timestamp / MINUTE_NS;
+    key_text(&k, b->symbol);
+    key_text(&k, b->source);
+    key_number(&k, minute / DAY_MINUTES);
+    void **slot = keymap_put(&s->bars, &k);
+    if (!*slot)
+        *slot = must_alloc(DAY_MINUTES / 8, 1);
+    unsigned char *bits = (unsigned char *)*slot + minute % DAY_MINUTES / 8;
+    unsigned char bit = (unsigned char)(1u << minute % 8);
+    if (*bits & bit)
+        return false;
+    *bits |= bit;
+    struct minute_bar *copy = must_alloc(1, sizeof *copy);
+    *copy = *b;
+    list_add(&s->new_bars, copy);
+    return true;
+}
+
+static bool plan_equity(struct state *s, const struct equity *e)
+{
+    struct key k = { 0 };
+    key_text(&k, "equity");
+    key_text(&k, e->account);
+    key_text(&k, e->strategy);
+    key_number(&k, e->timestamp);
+    return is_new(s, &k);
+}
+
+static bool plan_decision(struct state *s, const struct decision *d)
+{
+    struct key k = { 0 };
+    key_text(&k, "decision");
+    key_text(&k, d->run_id);
+    key_number(&k, d->sequence);
+    return is_new(s, &k);
+}
+
+static bool plan(struct state *s, const struct table *t, void *record, bool is_load)
+{
+    if (t == &order_table)
+        return plan_order(s, record, is_load);
+    if (t == &event_table)
+        return plan_event(s, record, is_load);
+    if (t == &run_table)
+        return plan_run(s, record);
+    if (t == &bar_table)
+        return plan_bar(s, record);
+    if (t == &equity_table)
+        return plan_equity(s, record);
+    assert(t == &decision_table);
+    return plan_decision(s, record);
+}
+
+bool state_plan(struct state *s, const struct table *t, void *record)
+{
+    return plan(s, t, record, false);
+}
+
+void state_load(struct state *s, const struct table *t, void *record)
+{
+    plan(s, t, record, true);
+}
+
+/* ---- publishing */
+
+static int order_key_cmp(const struct order_key *a, const struct order_key *b)
+{
+    if (a->first_at != b->first_at)
+        return a->first_at < b->first_at ? -1 : 1;
+    int c = strcmp(a->order->account, b->order->account);
+    return c ? c : strcmp(a->order->client_order_id, b->order->client_order_id);
+}
+
+/* Where a key stands, or would stand. */
+static size_t order_place(const struct state *s, const struct order_key *key)
+{
+    size_t low = 0, high = s->orders_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (order_key_cmp(&s->orders[middle], key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void publish_order(struct state *s, struct entry *e)
+{
+    e->is_touched = false;
+    if (e->is_listed && e->first_at != e->next_first_at) {
+        size_t i = order_place(s, &(struct order_key){ e->first_at, &e->now });
+        memmove(&s->orders[i], &s->orders[i + 1], (--s->orders_count - i) * sizeof *s->orders);
+        e->is_listed = false;
+    }
+    e->now = e->next;
+    e->first_at = e->next_first_at;
+    if (e->is_listed)
+        return;
+    struct order_key key = { e->first_at, &e->now };
+    size_t i = order_place(s, &key);
+    if (s->orders_count == s->orders_room) {
+        s->orders_room = s->orders_room ? s->orders_room * 2 : 64;
+        s->orders = must_realloc(s->orders, s->orders_room, sizeof *s->orders);
+    }
+    memmove(&s->orders[i + 1], &s->orders[i], (s->orders_count++ - i) * sizeof *s->orders);
+    s->orders[i] = key;
+    e->is_listed = true;
+}
+
+static struct mark *mark_of(struct state *s, const char *symbol)
+{
+    struct key k = { 0 };
+    key_text(&k, symbol);
+    void **slot = keymap_put(&s->marks, &k);
+    if (!*slot) {
+        struct mark *m = *slot = must_alloc(1, sizeof *m);
+        text_copy(m->symbol, sizeof m->symbol, symbol);
+    }
+    return *slot;
+}
+
+static void publish_fill(struct state *s, struct fill *f)
+{
+    size_t i = s->fills.count;
+    if (i > 0 && fill_cmp(s->fills.items[i - 1], f) > 0) {
+        size_t low = 0, high = i;
+        while (low < high) {
+            size_t middle = (low + high) / 2;
+            if (fill_cmp(s->fills.items[middle], f) < 0)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        i = low;
+    }
+    list_insert(&s->fills, i, f);
+    book_add(&s->book, f, mark_of(s, f->order->symbol));
+}
+
+static int run_cmp(const struct run *a, const struct run *b)
+{
+    if (a->started_at != b->started_at)
+        return a->started_at < b->started_at ? -1 : 1;
+    return strcmp(a->run_id, b->run_id);
+}
+
+static void publish_run(struct state *s, struct run *r)
+{
+    struct key k = { 0 };
+    key_text(&k, r->run_id);
+    void **slot = keymap_put(&s->run_index, &k);
+    struct run *old = *slot;
+    if (old && old->version >= r->version) {
+        free(r);
+        return;
+    }
+    if (old) {
+        size_t i = 0;
+        while (s->runs.items[i] != old)
+            i++;
+        memmove(&s->runs.items[i], &s->runs.items[i + 1], (--s->runs.count - i) * sizeof *s->runs.items);
+        free(old);
+    }
+    size_t i = s->runs.count;
+    while (i > 0 && run_cmp(s->runs.items[i - 1], r) > 0)
+        i--;
+    list_insert(&s->runs, i, r);
+    *slot = r;
+}
+
+void state_publish(struct state *s)
+{
+    pthread_rwlock_wrlock(&s->lock);
+    for (size_t i = 0; i < s->touched.count; i++)
+        publish_order(s, s->touched.items[i]);
+    for (size_t i = 0; i < s->new_fills.count; i++)
+        publish_fill(s, s->new_fills.items[i]);
+    for (size_t i = 0; i < s->new_runs.count; i++)
+        publish_run(s, s->new_runs.items[i]);
+    for (size_t i = 0; i < s->new_bars.count; i++) {
+        struct minute_bar *bar = s->new_bars.items[i];
+        mark_bar(mark_of(s, bar->symbol), bar);
+        later(&s->last_bar, bar->timestamp);
+        free(bar);
+    }
+    pthread_rwlock_unlock(&s->lock);
+    s->touched.count = s->new_fills.count = s->new_runs.count = s->new_bars.count = 0;
+}
+
+void state_loaded(struct state *s)
+{
+    for (size_t i = 0; i < s->touched.count; i++)
+        note_version(s, s->touched.items[i]);
+    state_publish(s);
+}
+
+size_t state_versions(const struct state *s, const struct order **versions)
+{
+    *versions = s->versions;
+    return s->versions_count;
+}
+
+void state_versions_taken(struct state *s)
+{
+    s->versions_count = 0;
+}
+
+/* ---- readers' */
+
+const struct order_key *state_orders(const struct state *s, size_t *count)
+{
+    *count = s->orders_count;
+    return s->orders;
+}
+
+const struct fill *const *state_fills(const struct state *s, size_t *count)
+{
+    *count = s->fills.count;
+    return (const struct fill *const *)s->fills.items;
+}
+
+const struct run *const *state_runs(const struct state *s, size_t *count)
+{
+    *count = s->runs.count;
+    return (const struct run *const *)s->runs.items;
+}
+
+const struct book *state_book(const struct state *s)
+{
+    return &s->book;
+}
+
+const struct mark *state_mark(const struct state *s, const char *symbol)
+{
+    struct key k = { 0 };
+    key_text(&k, symbol);
+    void **slot = keymap_find(&s->marks, &k);
+    return slot ? *slot : NULL;
+}
+
+int64_t state_last_bar(const struct state *s)
+{
+    return s->last_bar;
+}

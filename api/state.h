@@ -1,0 +1,61 @@
+/* state.h - what is true now: orders, fills, positions, closes and runs in memory; and what is known.
+ *
+ * The writer (one thread) plans: is a record new, what follows from it. After the commit that holds its row it publishes:
+ * only then do readers see it. The result does not depend on the order in which events come: an order's
+ * fields are taken from its highest event (final before open, more filled before less, later before
+ * earlier), so late, doubled and crossed events change nothing back, and a rebuild from the database gives
+ * the same answers.
+ *
+ * A fill is known by its execution id; and, because REST may know it by another, when the shares it fills of
+ * its order, (filled_quantity - fill_quantity, filled_quantity], are all filled by known fills.
+ *
+ * Threads: plan, publish, load and the versions belong to the writer; readers stand between state_read and
+ * state_read_done, and see only what is named for them. */
+#ifndef API_STATE_H
+#define API_STATE_H
+
+#include "api/book.h"
+#include "api/records.h"
+
+struct state;
+
+struct state *state_new(void);
+void state_free(struct state *s);
+
+/* ---- the writer's */
+
+/* True: new, to be recorded. An order's intent gets its version. The record is copied; its long text is not kept. */
+bool state_plan(struct state *s, const struct table *t, void *record);
+/* All that was planned becomes visible. */
+void state_publish(struct state *s);
+
+/* Versions of orders that follow from events. They can be worked out again from the events, so they are
+ * recorded a little later, and nobody waits for them. */
+size_t state_versions(const struct state *s, const struct order **versions);
+void state_versions_taken(struct state *s); /* all of them */
+
+/* A row of the database, of run, order, event, bar, equity or decision table, in any order; then state_loaded once: publishes,
+ * and plans the versions a crash left unrecorded. */
+void state_load(struct state *s, const struct table *t, void *record);
+void state_loaded(struct state *s);
+/* What `from` holds takes the place of what s held; from is freed. */
+void state_replace(struct state *s, struct state *from);
+
+/* ---- readers' */
+void state_read(struct state *s);
+void state_read_done(struct state *s);
+
+struct order_key { /* where an order stands in the list */
+    int64_t first_at;       /* of its intent or submission, whichever is earlier */
+    const struct order *order;
+};
+const struct order_key *state_orders(const struct state *s, size_t *count); /* by first_at, account, client_order_id */
+const struct fill *const *state_fills(const struct state *s, size_t *count); /* by fill_cmp */
+const struct run *const *state_runs(const struct state *s, size_t *count);   /* newest versions, by started_at, run_id */
+const struct book *state_book(const struct state *s);
+/* Of a symbol that has fills or bars; else NULL. */
+const struct mark *state_mark(const struct state *s, const char *symbol);
+/* Time of the latest bar of any symbol; 0: none. */
+int64_t state_last_bar(const struct state *s);
+
+#endif

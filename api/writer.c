@@ -1,0 +1,422 @@
+#include "api/writer.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/base.h"
+#include "core/clock.h"
+#include "core/log.h"
+
+enum { VERSIONS_AGE_MS = 100, VERSIONS_MAX = 500, RETRY_FIRST_MS = 100, RETRY_MAX_MS = 2000 };
+
+enum batch_stage { BATCH_WAITING, BATCH_TAKEN, BATCH_DONE, BATCH_LEFT };
+
+struct batch {
+    const struct table *table;
+    size_t count;
+    char *records;
+    json_t *keep;
+    struct batch *next;
+
+    /* Under the writer's lock: who has it, and what became of it. */
+    enum batch_stage stage;
+    bool is_left;              /* the caller has gone: the writer frees it */
+    pthread_cond_t done;
+    enum writer_result result;
+    struct writer_count counts;
+    struct err err;
+};
+
+struct writer {
+    struct writer_options options;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    struct batch *first, **end;
+    size_t queue_rows;
+    bool is_stopping;
+    int64_t stop_ms;           /* when stopping: how long to go on trying */
+    int64_t away_since_ms;     /* 0: the database is there */
+    struct err away;
+    struct writer_totals totals;
+
+    /* the thread's */
+    struct db_insert *rows;
+    size_t rows_count, rows_room;
+    int64_t versions_since_ms; /* when the oldest version due was planned; 0: none */
+};
+
+static int64_t now_ms(void)
+{
+    return clock_mono_ns() / 1000000;
+}
+
+static struct timespec deadline(int64_t at_ms)
+{
+    return (struct timespec){ .tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000 };
+}
+
+static void cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+/* ---- batches */
+
+struct batch *batch_new(const struct table *t, size_t count)
+{
+    struct batch *b = must_alloc(1, sizeof *b);
+    b->table = t;
+    b->count = count;
+    b->records = must_alloc(count ? count : 1, t->record_size);
+    cond_init(&b->done);
+    return b;
+}
+
+void *batch_record(struct batch *b, size_t i)
+{
+    assert(i < b->count);
+    return b->records + i * b->table->record_size;
+}
+
+void batch_keep(struct batch *b, json_t *text)
+{
+    if (!b->keep)
+        b->keep = json_array();
+    json_array_append_new(b->keep, text);
+}
+
+void batch_free(struct batch *b)
+{
+    if (!b)
+        return;
+    json_decref(b->keep);
+    pthread_cond_destroy(&b->done);
+    free(b->records);
+    free(b);
+}
+
+/* ---- callers */
+
+enum writer_result writer_submit(struct writer *w, struct batch *b, struct writer_count *out, struct err *err)
+{
+    enum writer_result result = WRITER_AWAY;
+    int64_t until_ms = now_ms() + w->options.wait_ms;
+    struct timespec until = deadline(until_ms);
+
+    pthread_mutex_lock(&w->lock);
+    if (w->is_stopping) {
+        err_set(err, ERR_IO, "the server is stopping");
+    } else if (w->away_since_ms && now_ms() - w->away_since_ms > w->options.wait_ms) {
+        *err = w->away;
+    } else if (w->queue_rows + b->count > w->options.queue_rows_max && w->queue_rows) {
+        err_set(err, ERR_IO, "%zu rows wait for the database", w->queue_rows);
+    } else {
+        *w->end = b;
+        w->end = &b->next;
+        w->queue_rows += b->count;
+        pthread_cond_signal(&w->work);
+        while (b->stage != BATCH_DONE)
+            if (pthread_cond_timedwait(&b->done, &w->lock, &until) != 0 && now_ms() >= until_ms)
+                break;
+        if (b->stage == BATCH_DONE) {
+            result = b->result;
+            *out = b->counts;
+            *err = b->err;
+        } else {
+            b->is_left = true;
+            *err = w->away_since_ms ? w->away : (struct err){ ERR_IO, "the database takes too long" };
+            b = NULL; /* the writer's */
+        }
+    }
+    pthread_mutex_unlock(&w->lock);
+    batch_free(b);
+    return result;
+}
+
+bool writer_is_well(struct writer *w, struct err *why)
+{
+    pthread_mutex_lock(&w->lock);
+    bool well = !w->is_stopping && !w->away_since_ms;
+    if (w->is_stopping)
+        err_set(why, ERR_IO, "stopping");
+    else if (!well)
+        *why = w->away;
+    pthread_mutex_unlock(&w->lock);
+    return well;
+}
+
+struct writer_totals writer_totals(struct writer *w)
+{
+    pthread_mutex_lock(&w->lock);
+    struct writer_totals totals = w->totals;
+    pthread_mutex_unlock(&w->lock);
+    return totals;
+}
+
+/* ---- the thread */
+
+/* All that waits, up to a group; NULL: stop. Returns with an empty group when versions are due. */
+static bool take_group(struct writer *w, struct batch **group)
+{
+    const struct order *versions;
+    *group = NULL;
+    pthread_mutex_lock(&w->lock);
+    while (!w->first && !w->is_stopping) {
+        if (state_versions(w->options.state, &versions)) {
+            struct timespec due = deadline(w->versions_since_ms + VERSIONS_AGE_MS);
+            if (pthread_cond_timedwait(&w->work, &w->lock, &due) != 0)
+                break;
+        } else {
+            pthread_cond_wait(&w->work, &w->lock);
+        }
+    }
+    bool go_on = w->first || !w->is_stopping;
+    size_t rows = 0;
+    struct batch **to = group;
+    while (w->first && (rows == 0 || rows + w->first->count <= GROUP_ROWS)) {
+        struct batch *b = w->first;
+        w->first = b->next;
+        w->queue_rows -= b->count;
+        b->next = NULL;
+        if (b->is_left) {
+            batch_free(b);
+            continue;
+        }
+        b->stage = BATCH_TAKEN;
+        rows += b->count;
+        *to = b;
+        to = &b->next;
+    }
+    if (!w->first)
+        w->end = &w->first;
+    pthread_mutex_unlock(&w->lock);
+    return go_on;
+}
+
+static void add_row(struct writer *w, const struct table *t, const void *record)
+{
+    if (w->rows_count == w->rows_room) {
+        w->rows_room = w->rows_room ? w->rows_room * 2 : GROUP_ROWS;
+        w->rows = must_realloc(w->rows, w->rows_room, sizeof *w->rows);
+    }
+    w->rows[w->rows_count++] = (struct db_insert){ t, record };
+}
+
+static void plan_group(struct writer *w, struct batch *group)
+{
+    w->rows_count = 0;
+    for (struct batch *b = group; b; b = b->next)
+        for (size_t i = 0; i < b->count; i++) {
+            void *record = batch_record(b, i);
+            bool is_new = state_plan(w->options.state, b->table, record);
+            if (is_new)
+                add_row(w, b->table, record);
+            *(is_new ? &b->counts.accepted : &b->counts.duplicates) += 1;
+        }
+}
+
+/* Waits before another try; false: stopped, and out of time. */
+static bool pause_before_retry(struct writer *w, int64_t *retry_ms, const struct err *err)
+{
+    int64_t until_ms = now_ms() + *retry_ms;
+    struct timespec until = deadline(until_ms);
+    pthread_mutex_lock(&w->lock);
+    if (!w->away_since_ms) {
+        w->away_since_ms = now_ms();
+        log_warn("database_lost", KV_TEXT("why", err->text));
+    }
+    w->away = *err;
+    while (!w->is_stopping && now_ms() < until_ms) /* new work wakes it too, and must wait like the rest */
+        pthread_cond_timedwait(&w->work, &w->lock, &until);
+    bool go_on = !w->is_stopping || now_ms() < w->stop_ms;
+    bool is_stopping = w->is_stopping;
+    pthread_mutex_unlock(&w->lock);
+    if (is_stopping && go_on)
+        nanosleep(&(struct timespec){ .tv_nsec = RETRY_FIRST_MS * 1000000 }, NULL);
+    *retry_ms = *retry_ms * 2 < RETRY_MAX_MS ? *retry_ms * 2 : RETRY_MAX_MS;
+    return go_on;
+}
+
+static void database_is_back(struct writer *w)
+{
+    pthread_mutex_lock(&w->lock);
+    if (w->away_since_ms)
+        log_info("database_found", KV_INT("away_ms", now_ms() - w->away_since_ms));
+    w->away_since_ms = 0;
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* Until the database has an opinion. DB_LOST: stopped before. */
+static enum db_outcome store(struct writer *w, const struct db_insert *rows, size_t count, struct err *err)
+{
+    int64_t retry_ms = RETRY_FIRST_MS;
+    enum db_outcome outcome;
+    while ((outcome = w->options.store(w->options.ctx, rows, count, err)) == DB_LOST)
+        if (!pause_before_retry(w, &retry_ms, err))
+            return DB_LOST;
+    database_is_back(w);
+    return outcome;
+}
+
+static bool reload(struct writer *w)
+{
+    int64_t retry_ms = RETRY_FIRST_MS;
+    struct err err;
+    while (!w->options.reload(w->options.ctx, &err))
+        if (!pause_before_retry(w, &retry_ms, &err))
+            return false;
+    database_is_back(w);
+    return true;
+}
+
+static bool owns(struct batch *b, const void *record)
+{
+    const char *at = record;
+    return at >= b->records && at < b->records + b->count * b->table->record_size;
+}
+
+/* One by one, to find the rows the database will not have. */
+static enum db_outcome store_singly(struct writer *w, struct batch *group)
+{
+    struct err err;
+    for (size_t i = 0; i < w->rows_count; i++) {
+        enum db_outcome outcome = store(w, &w->rows[i], 1, &err);
+        if (outcome == DB_LOST)
+            return DB_LOST;
+        if (outcome != DB_REFUSED)
+            continue;
+        log_error("row_refused", KV_TEXT("table", w->rows[i].table->name), KV_TEXT("why", err.text));
+        for (struct batch *b = group; b; b = b->next)
+            if (owns(b, w->rows[i].record)) {
+                b->result = WRITER_REFUSED;
+                b->err = err;
+            }
+    }
+    return reload(w) ? DB_STORED : DB_LOST;
+}
+
+static void answer(struct writer *w, struct batch *group, bool stored)
+{
+    pthread_mutex_lock(&w->lock);
+    w->totals.groups += stored && w->rows_count;
+    w->totals.rows += stored ? (int64_t)w->rows_count : 0;
+    for (struct batch *b = group, *next; b; b = next) {
+        next = b->next;
+        if (!stored) {
+            b->result = WRITER_AWAY;
+            b->err = w->away_since_ms ? w->away : (struct err){ ERR_IO, "the server is stopping" };
+        }
+        if (b->is_left) {
+            batch_free(b);
+            continue;
+        }
+        b->stage = BATCH_DONE;
+        pthread_cond_signal(&b->done);
+    }
+    pthread_mutex_unlock(&w->lock);
+}
+
+static bool write_group(struct writer *w, struct batch *group)
+{
+    struct err err = { 0 };
+    enum db_outcome outcome = DB_STORED;
+    plan_group(w, group);
+    if (w->rows_count)
+        outcome = store(w, w->rows, w->rows_count, &err);
+    if (outcome == DB_REFUSED)
+        outcome = store_singly(w, group);
+    else if (outcome == DB_STORED)
+        state_publish(w->options.state);
+    answer(w, group, outcome == DB_STORED);
+    return outcome == DB_STORED;
+}
+
+static bool write_versions(struct writer *w)
+{
+    const struct order *versions;
+    struct err err = { 0 };
+    size_t count = state_versions(w->options.state, &versions);
+    for (size_t from = 0; from < count; from += GROUP_ROWS) {
+        w->rows_count = 0;
+        for (size_t i = from; i < count && i < from + GROUP_ROWS; i++)
+            add_row(w, &order_table, &versions[i]);
+        enum db_outcome outcome = store(w, w->rows, w->rows_count, &err);
+        if (outcome == DB_LOST)
+            return false;
+        if (outcome == DB_REFUSED)
+            log_error("versions_refused", KV_INT("rows", w->rows_count), KV_TEXT("why", err.text));
+    }
+    state_versions_taken(w->options.state);
+    w->versions_since_ms = 0;
+    return true;
+}
+
+static void *run(void *arg)
+{
+    struct writer *w = arg;
+    struct batch *group;
+    const struct order *versions;
+    bool go_on = true;
+    while (go_on) {
+        bool is_last = !take_group(w, &group);
+        if (group)
+            go_on = write_group(w, group);
+        size_t due = state_versions(w->options.state, &versions);
+        if (due && !w->versions_since_ms)
+            w->versions_since_ms = now_ms();
+        if (go_on && due && (is_last || due >= VERSIONS_MAX || now_ms() - w->versions_since_ms >= VERSIONS_AGE_MS))
+            go_on = write_versions(w);
+        go_on = go_on && !is_last;
+    }
+    /* Whoever still waits has come too late. */
+    pthread_mutex_lock(&w->lock);
+    group = w->first;
+    w->first = NULL;
+    w->end = &w->first;
+    pthread_mutex_unlock(&w->lock);
+    w->rows_count = 0;
+    answer(w, group, false);
+    return NULL;
+}
+
+struct writer *writer_start(const struct writer_options *options)
+{
+    struct writer *w = must_alloc(1, sizeof *w);
+    const struct order *versions;
+    w->options = *options;
+    w->end = &w->first;
+    pthread_mutex_init(&w->lock, NULL);
+    cond_init(&w->work);
+    if (state_versions(options->state, &versions))
+        w->versions_since_ms = now_ms();
+    int failed = pthread_create(&w->thread, NULL, run, w);
+    assert(!failed);
+    return w;
+}
+
+void writer_stop(struct writer *w, int64_t grace_ms)
+{
+    pthread_mutex_lock(&w->lock);
+    w->is_stopping = true;
+    w->stop_ms = now_ms() + grace_ms;
+    pthread_cond_broadcast(&w->work);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+}
+
+void writer_free(struct writer *w)
+{
+    if (!w)
+        return;
+    pthread_mutex_destroy(&w->lock);
+    pthread_cond_destroy(&w->work);
+    free(w->rows);
+    free(w);
+}
