@@ -76,7 +76,7 @@ static int weekday_of(int64_t days)
 
 static bool date_is_real(int32_t date)
 {
-    return date > 0 && date_from_ymd(ymd_from_days(days_from_date(date))) == date;
+    return date > 0 && date <= 99991231 && date_from_ymd(ymd_from_days(days_from_date(date))) == date;
 }
 
 int calendar_weekday(int32_t date)
