@@ -47,7 +47,8 @@ def say_market(plan):
 
 
 def up(args):
-    plan = plan_of(args, args.speed if args.speed not in (None, "max") else "lockstep" if args.speed else "real")
+    world = "1" if args.bars or args.start else "real"
+    plan = plan_of(args, {None: world, "max": "lockstep"}.get(args.speed, args.speed))
     crew = parts.Crew(plan)
     try:
         say_market(plan)
@@ -67,8 +68,10 @@ def demo(args):
         say_market(plan)
         start(plan, crew)
         account = parts.broker_account(crew.ports)["account_number"]
+        trading = time.monotonic()
         watch(crew, account)
-        status = finish(args, plan, crew.ports, account, time.monotonic() - began)
+        trading = time.monotonic() - trading
+        status = finish(args, crew, account, time.monotonic() - began, trading)
     except BaseException:
         crew.undo()
         raise
@@ -110,6 +113,7 @@ def watch(crew, account):
     p, sessions = crew.ports, Sessions(crew.ports, account)
     while process.find("engine") is not None:
         crew.keep_up()
+        crew.measure()
         try:
             clock = web.get(parts.exchange_url(p) + "/v2/clock", parts.broker_headers())
             day, minute = clock["timestamp"][:10], clock["timestamp"][11:16]
@@ -146,7 +150,8 @@ def delivered(p, account):
         time.sleep(0.05)
 
 
-def finish(args, plan, p, account, seconds):
+def finish(args, crew, account, seconds, trading):
+    plan, p = crew.plan, crew.ports
     api = parts.api_url(p) + "/api/v1"
     broker, recorded = delivered(p, account)
     differences = report.fill_differences(broker, recorded)
@@ -159,12 +164,12 @@ def finish(args, plan, p, account, seconds):
 
     if args.json:
         json.dump({
-            "account": account, "market": "recorded" if plan.bars else "synthetic", "seconds": round(seconds, 1),
+            "account": account, "market": "recorded" if plan.bars else "synthetic", "seconds": round(seconds, 1), "trading_seconds": round(trading, 1),
             "strategies": [{"strategy": r.strategy, "plugin": r.plugin, "capital": str(r.capital), "fills": r.fills,
                             "realized_pnl": str(r.realized), "fees": str(r.fees), "total_pnl": str(r.total),
                             "return_pct": f"{r.return_pct:.4f}", "max_drawdown": str(r.drawdown)} for r in rows],
             "total_pnl": str(total), "account_change": str(change), "exchange_fills": len(broker), "api_fills": len(recorded),
-            "reconciled": right, "differences": differences, "api": api,
+            "reconciled": right, "differences": differences, "peak_bytes": crew.peaks, "api": api,
         }, sys.stdout, indent=2)
         print(flush=True)
     else:

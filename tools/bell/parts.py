@@ -144,7 +144,7 @@ class Crew:
     """Starts parts, and stops those it started when something goes wrong."""
 
     def __init__(self, plan):
-        self.plan, self.ports, self.started, self.revived = plan, ports(), [], []
+        self.plan, self.ports, self.started, self.revived, self.peaks = plan, ports(), [], [], {}
 
     def check_ports(self, names):
         for name in names:
@@ -182,6 +182,13 @@ class Crew:
                 self._failed(name, f"{name} was not ready within {READY_WITHIN} seconds.")
             time.sleep(0.03)
         return True
+
+    def measure(self):
+        """Notes the most memory each part ever had resident, in bytes."""
+        for part in PARTS:
+            pid = process.find(part.name)
+            if pid is not None:
+                self.peaks[part.name] = max(self.peaks.get(part.name, 0), process.peak_memory(pid))
 
     def keep_up(self):
         """Starts again what died on the way; what it had to deliver is on disk. The exchange keeps its accounts in memory:

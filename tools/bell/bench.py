@@ -1,0 +1,65 @@
+"""./bell bench: a line a figure, with the floor or peer measured in the same run beside it.
+
+bench/ holds the programs; each prints its own lines on stdout. What needs QuestDB and the API gets them here, with data and ports
+of their own; the demo week is measured through ./bell itself."""
+
+import json
+import os
+import subprocess
+
+import parts
+import talk
+from place import BIN, FAILED, ROOT, VAR, Trouble
+
+PORT_BASE = 28200
+
+
+def program(name, *words, env=None):
+    """Its lines as they come; False when it failed."""
+    if not (BIN / name).exists():
+        talk.say(talk.red(f"{name} was not built"))
+        return False
+    done = subprocess.run([BIN / name, *map(str, words)], stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
+    if done.returncode:
+        talk.say(talk.red(f"{name} ended with status {done.returncode}"))
+    return done.returncode == 0
+
+
+def with_api():
+    """bench_api against a fresh API and database."""
+    crew = parts.Crew(parts.Plan())
+    crew.check_ports(["questdb", "api"])
+    try:
+        crew.start("questdb")
+        crew.start("api")
+        return program("bench_api", parts.api_url(crew.ports))
+    finally:
+        crew.undo()
+
+
+def week():
+    """The whole demo, QuestDB already up as in a second demo: the market's five sessions and their memory."""
+    real = ROOT.parent / "shared/data/week-2013-10"
+    words = ["--bars", str(real), "--from", "2013-10-07"] if real.is_dir() else []
+    env = {**os.environ, "BELL_VAR": str(VAR / "week")}
+    ok = True
+    for which in ("first", "second"):
+        done = subprocess.run([ROOT / "bell", "demo", "--json", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env)
+        if done.returncode:
+            talk.say(done.stderr)
+            ok = False
+            break
+        report = json.loads(done.stdout)
+        memory = ", ".join(f"{name} {size / 2**20:.0f} MB" for name, size in sorted(report["peak_bytes"].items()))
+        print(f"demo week, {which} ({report['market']}, {len(report['strategies'])} strategies, {report['api_fills']} fills): "
+              f"{report['trading_seconds']} s trading, {report['seconds']} s in all; peak memory {memory} (reach for 10 s)", flush=True)
+    subprocess.run([ROOT / "bell", "down"], stdin=subprocess.DEVNULL, capture_output=True, env=env)
+    return ok
+
+
+def run(_args):
+    os.environ.update(BELL_VAR=str(VAR), BELL_PORT_BASE=os.environ.get("BELL_PORT_BASE", str(PORT_BASE)))
+    good = [program("bench_engine"), program("bench_http"), with_api(), week()]
+    if not all(good):
+        raise Trouble("Not everything could be measured: see above.", FAILED)
+    return 0
