@@ -94,7 +94,7 @@ class Sessions:
             self._print()
 
     def _print(self):
-        days = {r["day"]: r for r in web.get(parts.api_url(self.ports) + "/api/v1/pnl", group_by="day", account=self.account)["items"]}
+        days = {r["day"]: r for r in web.items(parts.api_url(self.ports) + "/api/v1/pnl", group_by="day", account=self.account, limit=1000)}
         while self.waiting:
             day = self.waiting[0]
             filled = sum(1 for _ in parts.broker_fills(self.ports, date=day))
@@ -105,7 +105,7 @@ class Sessions:
             if filled == 0 and not days:
                 continue  # the days before the first session traded
             self.total += Decimal(row["realized_pnl"])
-            talk.step("session", f"{day}  {filled:>4} fills  P&L {talk.money(row['realized_pnl'], sign=True):>12}  so far {talk.money(self.total, sign=True):>12}")
+            talk.step("session", f"{day}  {filled:>4} fills  realised P&L {talk.money(row['realized_pnl'], sign=True):>12}  so far {talk.money(self.total, sign=True):>12}")
 
 
 def watch(crew, account):
@@ -155,7 +155,7 @@ def finish(args, crew, account, seconds, trading):
     api = parts.api_url(p) + "/api/v1"
     broker, recorded = delivered(p, account)
     differences = report.fill_differences(broker, recorded)
-    pnl = web.get(api + "/pnl", group_by="strategy", account=account)["items"]
+    pnl = web.items(api + "/pnl", group_by="strategy", account=account, limit=1000)
     rows = report.strategies(web.items(api + "/runs", account=account), pnl,
                              web.items(api + "/equity", timeout=30, account=account, limit=1000))
     total = sum((row.total for row in rows), Decimal(0))

@@ -272,7 +272,7 @@ def _exchange_detail(p):
 
 
 def _api_detail(p):
-    rows = web.get(api_url(p) + "/api/v1/pnl", group_by="account")["items"]
+    rows = list(web.items(api_url(p) + "/api/v1/pnl", group_by="account", limit=1000))
     return f"{sum(int(r['fills']) for r in rows)} fills of {len(rows)} account{'s' * (len(rows) != 1)}"
 
 
