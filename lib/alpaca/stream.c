@@ -567,6 +567,11 @@ bool alpaca_stream_is_ready(const struct alpaca_stream *s)
     return s->state == READY;
 }
 
+bool alpaca_stream_has_ticks(const struct alpaca_stream *s)
+{
+    return s->state == READY && s->lockstep_offered;
+}
+
 bool alpaca_stream_is_subscribed(const struct alpaca_stream *s)
 {
     return s->state == READY && s->answers_due == 0;

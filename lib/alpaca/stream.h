@@ -42,6 +42,8 @@ struct alpaca_stream *alpaca_stream_new(uv_loop_t *loop, const struct alpaca_str
 void alpaca_stream_free(struct alpaca_stream *s);
 
 bool alpaca_stream_is_ready(const struct alpaca_stream *s);
+/* DATA: ready, and the market gives ticks (docs/protocols.md). */
+bool alpaca_stream_has_ticks(const struct alpaca_stream *s);
 /* DATA: ready, and the broker has answered the last change of the subscription. */
 bool alpaca_stream_is_subscribed(const struct alpaca_stream *s);
 

@@ -611,7 +611,7 @@ bool alpaca_message_decode(const json_t *j, struct alpaca_message *out, struct e
     const char *symbol = json_string_value(json_object_get(j, "S"));
     const char *text = json_string_value(json_object_get(j, "msg"));
 
-    *out = (struct alpaca_message){ .kind = ALPACA_MESSAGE_OTHER };
+    *out = (struct alpaca_message){ .kind = ALPACA_MESSAGE_OTHER, .raw = j };
     if (!word)
         return err_set(err, ERR_INPUT, "a message without T");
     for (size_t i = 0; i < COUNT_OF(message_kinds); i++)

@@ -136,6 +136,7 @@ struct alpaca_message {
     char text[64];           /* success: msg; error: msg */
     int64_t code;            /* error */
     bool offers_lockstep;    /* success "connected" with "lockstep": true */
+    const json_t *raw;       /* the element itself, lent */
 };
 /* Only bars and quotes are on the hot path; true unless the element is malformed. */
 bool alpaca_message_decode(const json_t *j, struct alpaca_message *out, struct err *err);
