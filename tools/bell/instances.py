@@ -12,7 +12,7 @@ from place import INVALID, Trouble, near, ports
 
 def symbols_of(text):
     """Of a file that the engine has found valid: the words of its top-level `symbols`, however written."""
-    found = re.search(r"^symbols:(.*(?:\n(?:[ \t-].*|\s*))*)", re.sub(r"#.*", "", text), re.M)
+    found = re.search(r"^symbols:(.*?)(?=^\w|\Z)", re.sub(r"#.*", "", text), re.M | re.S)
     return re.findall(r"[A-Z][A-Z0-9.]*", found.group(1)) if found else []
 
 
