@@ -53,7 +53,7 @@ def complain(title, output, lines=30):
 
 
 def built(preset, *targets):
-    status, output = run_logged(f"build-{preset}", [ROOT / "bell", "_build", preset, *targets])
+    status, output = run_logged(f"make-{preset}", [ROOT / "bell", "_build", preset, *targets])
     if status:
         complain(f"build of {preset}", output, 45)
     return status == 0
