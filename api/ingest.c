@@ -7,12 +7,12 @@
 
 enum { ITEMS_MAX = 1000, FAULTS_MAX = 50, AWAY_RETRY_S = 2 };
 
-/* One object, or {"items":[...]}: the list of objects, borrowed; NULL with a fault. */
+/* One object, or {"items":[...]}: the list of objects, borrowed. NULL: it is no list; or one with a fault. */
 static json_t *items_of(json_t *body, struct json_faults *faults)
 {
     json_t *items = json_object_get(body, "items");
     if (!items)
-        return body;
+        return NULL;
     if (json_object_size(body) != 1)
         json_fault_add(faults, "", "expected nothing beside items");
     else if (!json_is_array(items))
@@ -25,17 +25,16 @@ static json_t *items_of(json_t *body, struct json_faults *faults)
 static struct batch *decode(const struct ingest *i, json_t *body, struct json_faults *faults)
 {
     json_t *items = items_of(body, faults);
-    if (!items)
+    if (faults->count)
         return NULL;
-    bool is_list = json_is_array(items);
-    size_t count = is_list ? json_array_size(items) : 1;
+    size_t count = items ? json_array_size(items) : 1;
     struct batch *b = batch_new(i->table, count);
     for (size_t n = 0; n < count; n++) {
         char prefix[32] = "";
         json_t *keep;
-        if (is_list)
+        if (items)
             snprintf(prefix, sizeof prefix, "/items/%zu", n);
-        ingest_decode(i, is_list ? json_array_get(items, n) : items, batch_record(b, n), prefix, faults, &keep);
+        ingest_decode(i, items ? json_array_get(items, n) : body, batch_record(b, n), prefix, faults, &keep);
         if (keep)
             batch_keep(b, keep);
     }

@@ -153,12 +153,24 @@ static bool choose_format(struct call *c, const struct _u_request *req, const st
     return c->csv;
 }
 
+/* How often the body's length is said. ulfius joins headers of one spelling with commas. */
+static int lengths_said(const struct _u_request *req)
+{
+    int said = 0;
+    const char **names = u_map_enum_keys(req->map_header);
+    for (; *names; names++) {
+        if (strcasecmp(*names, "Content-Length") == 0)
+            said += strchr(u_map_get(req->map_header, *names), ',') ? 2 : 1;
+        else if (strcasecmp(*names, "Transfer-Encoding") == 0)
+            said++;
+    }
+    return said;
+}
+
 static bool check(struct call *c, const struct _u_request *req, const struct route *route, bool *close)
 {
-    const char *length = u_map_get_case(req->map_header, "Content-Length");
     const char *type = u_map_get_case(req->map_header, "Content-Type");
-    /* ulfius joins headers of one name with commas. */
-    if (length && (strchr(length, ',') || u_map_get_case(req->map_header, "Transfer-Encoding"))) {
+    if (lengths_said(req) > 1) {
         *close = true;
         problem(c, 400, NULL, "the length of the body is said twice");
         return false;
@@ -286,11 +298,11 @@ static int dispatch(const struct _u_request *req, struct _u_response *res, void 
     put_reply(c, res, close);
     if (route && route->kind == ROUTE_PLAIN && c->status == 200)
         log_debug("request_answered", KV_TEXT("method", req->http_verb), KV_TEXT("path", c->path),
-                  KV_INT("status", c->status), KV_INT("us", (clock_mono_ns() - began_ns) / 1000),
+                  KV_INT("status", c->status), KV_INT("ms", (clock_mono_ns() - began_ns) / 1000000),
                   KV_TEXT("request_id", rid));
     else
         log_info("request_answered", KV_TEXT("method", req->http_verb), KV_TEXT("path", c->path),
-                 KV_INT("status", c->status), KV_INT("us", (clock_mono_ns() - began_ns) / 1000),
+                 KV_INT("status", c->status), KV_INT("ms", (clock_mono_ns() - began_ns) / 1000000),
                  KV_TEXT("request_id", rid));
     buffer_free(&c->reply);
     free(c);
