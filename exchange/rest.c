@@ -636,29 +636,50 @@ static size_t aggregate(struct bar *bars, size_t count, int64_t minutes)
     return kept;
 }
 
-/* Bars of one symbol with start in [from, to], ended by now, in order of time. *bars is malloc'd. Reads at
- * most `room` feed bars from the beginning of the interval. */
-static size_t read_bars(struct call *c, int symbol, int64_t minutes, int64_t from, int64_t to, size_t room,
-                        struct bar **bars)
+/* Bars of one symbol with start in [from, to], ended by now, in order of time: the first `room` of them, or
+ * the last when `last`. *bars is malloc'd. */
+static size_t read_days(struct call *c, int symbol, int64_t from, int64_t to, size_t room, bool last, struct bar **bars)
 {
-    struct feed *f = c->x->feed;
-    *bars = must_alloc(room ? room : 1, sizeof **bars);
-    if (minutes == 0) {
-        struct session s;
-        int32_t first = calendar_date(from), last = calendar_date(to < c->now_ns ? to : c->now_ns);
-        if (calendar_ns(first, 0) < from)
-            first = calendar_add_days(first, 1);
-        size_t count = first <= last ? feed_days(f, symbol, first, last, *bars, room) : 0;
-        while (count && (*bars)[count - 1].open_time_ns + DAY_NS > c->now_ns &&
-               (!calendar_session(calendar_date((*bars)[count - 1].open_time_ns), &s) || s.close_ns > c->now_ns))
-            count--; /* today's is not over */
-        return count;
+    struct session s;
+    int32_t first = calendar_date(from), end = calendar_date(to < c->now_ns ? to : c->now_ns);
+    if (calendar_ns(first, 0) < from)
+        first = calendar_add_days(first, 1);
+    if (calendar_session(end, &s) && s.close_ns > c->now_ns)
+        end = calendar_add_days(end, -1); /* today's is not over */
+    if (last) { /* no interval has more sessions than days */
+        int32_t enough = calendar_add_days(end, -2 * (int)room - 10);
+        first = first > enough ? first : enough;
+        room = 2 * room + 12;
     }
+    *bars = must_alloc(room, sizeof **bars);
+    return first <= end ? feed_days(c->x->feed, symbol, first, end, *bars, room) : 0;
+}
+
+static size_t read_minutes(struct call *c, int symbol, int64_t minutes, int64_t from, int64_t to, size_t room, bool last,
+                           struct bar **bars)
+{
     int64_t span = minutes * MINUTE_NS, step = from % span;
-    from = step ? from - step + span : from; /* bars that start in the interval */
+    from = step ? from - step + span : from;     /* bars that start in the interval */
     int64_t over = c->now_ns - c->now_ns % span; /* what starts here has not ended */
-    int64_t until = to - to % span + span < over ? to - to % span + span : over;
-    return aggregate(*bars, feed_bars(f, symbol, from, until, *bars, room), minutes);
+    int64_t until = to >= over ? over : to - to % span + span;
+    size_t want = room * (size_t)minutes, have = 0, all = until > from ? (size_t)((until - from) / MINUTE_NS) + 1 : 1;
+    if (!last) {
+        want = want < all ? want : all;
+        *bars = must_alloc(want, sizeof **bars);
+        return aggregate(*bars, feed_bars(c->x->feed, symbol, from, until, *bars, want), minutes);
+    }
+    /* backwards, a longer stretch at a time, until there is enough or nothing more */
+    *bars = NULL;
+    for (int64_t days = 2; have < room; days *= 2) {
+        int64_t start = until - days * DAY_NS, step_back = start % span;
+        start = start - step_back > from ? start - step_back : from;
+        size_t most = (size_t)((until - start) / MINUTE_NS) + 1;
+        *bars = must_realloc(*bars, until > start ? most : 1, sizeof **bars);
+        have = until > start ? aggregate(*bars, feed_bars(c->x->feed, symbol, start, until, *bars, most), minutes) : 0;
+        if (start <= from || days > 2000)
+            break;
+    }
+    return have;
 }
 
 static void reverse(struct bar *bars, size_t count)
@@ -694,13 +715,14 @@ static bool page_symbol(struct call *c, struct bars_query *q, const char *name, 
     struct bar *bars;
     bool resumes = strcmp(q->token_symbol, name) == 0, more = false;
     int64_t from = resumes && !q->descending ? q->token_ns : q->start, to = resumes && q->descending ? q->token_ns : q->end;
-    int64_t per_bar = q->minutes > 1 ? q->minutes : 1;
-    size_t room = q->descending ? 2000000 : (size_t)((q->limit + 1) * per_bar);
-    size_t count = read_bars(c, venue_symbol(c->x->venue, name), q->minutes, from, to, room, &bars);
+    size_t room = (size_t)q->limit + 1;
+    int symbol = venue_symbol(c->x->venue, name);
+    size_t count = q->minutes ? read_minutes(c, symbol, q->minutes, from, to, room, q->descending, &bars)
+                              : read_days(c, symbol, from, to, room, q->descending, &bars);
     if (q->descending)
         reverse(bars, count);
     for (size_t i = 0; i < count; i++) {
-        if (q->limit == 0) {
+        if (q->limit == 0) { /* there is one bar more than fits */
             snprintf(token, 64, "%s@%" PRId64, name, bars[i].open_time_ns);
             more = true;
             break;

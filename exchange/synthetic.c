@@ -1,6 +1,7 @@
 /* synthetic.c - a market made of random numbers. Each number comes from a generator seeded with (seed, name,
- * date), so any day can be made alone. Only + - * / on doubles, without contraction (see CMakeLists.txt):
- * the same cents on every machine. */
+ * date), so any day can be made alone. Only + - * / and sqrt on doubles, which IEEE 754 defines to
+ * the bit, without contraction (see CMakeLists.txt): the same cents on every machine. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@ struct synthetic {
     size_t count;
     char (*symbols)[SYMBOL_SIZE];
     struct walk *walks;
+    struct feed_series scratch; /* for daily bars */
 };
 
 static uint64_t seed_of(uint64_t seed, const char *name, int32_t date)
@@ -46,14 +48,6 @@ static double gauss(uint64_t *state) /* near enough: twelve uniforms */
     for (int i = 0; i < 12; i++)
         sum += uniform(state);
     return sum;
-}
-
-static double square_root(double x) /* Newton; x > 0 */
-{
-    double r = x > 1 ? x : 1;
-    for (int i = 0; i < 40; i++)
-        r = (r + x / r) / 2;
-    return r;
 }
 
 /* A session's overnight gap and open-to-close return: common factor and own part. */
@@ -145,7 +139,7 @@ static void bridge(uint64_t *common, double beta, uint64_t *own, double sigma, c
 {
     double total = 0, sum = 0, seen = 0;
     for (int i = 0; i < n; i++) {
-        double scale = square_root(weight[i]);
+        double scale = sqrt(weight[i]);
         path[i] = (beta * gauss(common) + gauss(own)) * scale;
         total += weight[i];
         sum += path[i];
@@ -155,7 +149,7 @@ static void bridge(uint64_t *common, double beta, uint64_t *own, double sigma, c
         at += path[i];
         seen += weight[i];
         double share = seen / total;
-        path[i] = (from + (to - from) * share) * (1 + sigma * (at - sum * share) / square_root(total));
+        path[i] = (from + (to - from) * share) * (1 + sigma * (at - sum * share) / sqrt(total));
     }
 }
 
@@ -194,7 +188,7 @@ static void make_series(const struct synthetic *s, size_t symbol, const struct s
     for (int i = 0; i < n; i++) {
         double next = i == n - 1 ? close : path[i];
         double volume = w->volume * weight[i] * (0.6 + 0.8 * uniform(&own)) * (i == n - 1 ? 3 : 1);
-        add_minute(out, &own, x->open_ns + i * MINUTE_NS, at, next, 0.0003 * square_root(weight[i]), volume, spread);
+        add_minute(out, &own, x->open_ns + i * MINUTE_NS, at, next, 0.0003 * sqrt(weight[i]), volume, spread);
         at = next;
     }
     int after = (int)((x->post_close_ns - x->close_ns) / MINUTE_NS);
@@ -226,9 +220,27 @@ static bool load(void *state, int32_t date, int step, struct feed_day *day)
     return true;
 }
 
+static size_t days(void *state, int symbol, int32_t from, int32_t to, struct bar *out, size_t max)
+{
+    struct synthetic *s = state;
+    struct session x;
+    size_t count = 0;
+    if (from < FIRST_DATE)
+        from = FIRST_DATE;
+    bool any = calendar_session_at(calendar_ns(from, 0), &x);
+    while (any && x.date <= to && count < max) {
+        make_series(s, (size_t)symbol, &x, &s->scratch);
+        count += feed_daily(s->scratch.bars, s->scratch.bars_count, x.date, &out[count]);
+        any = calendar_next(&x, &x);
+    }
+    return count;
+}
+
 static void synthetic_free(void *state)
 {
     struct synthetic *s = state;
+    free(s->scratch.own_bars);
+    free(s->scratch.own_quotes);
     free(s->symbols);
     free(s->walks);
     free(s);
@@ -250,6 +262,6 @@ struct feed *feed_new_synthetic(uint64_t seed, const char (*symbols)[SYMBOL_SIZE
         double lively = uniform(&random);
         s->walks[i].volume = 3000 + 60000 * lively * lively;
     }
-    const struct feed_source source = { .state = s, .free = synthetic_free, .load = load, .is_synthetic = true };
+    const struct feed_source source = { .state = s, .free = synthetic_free, .load = load, .days = days, .is_synthetic = true };
     return feed_new(&source, symbols, count);
 }
