@@ -1,7 +1,7 @@
 """./bell test: every check there is, one step after the other, all counted into the last line.
 
 A step is a row of STEPS. It returns a Count; what went wrong is printed with the end of its log that matters.
-Builds of the sanitizers and of clang count as one check each: they run tests that are counted already."""
+The unit tests under sanitizers and the build by clang count as one check each: they are counted already."""
 
 import os
 import re
@@ -43,6 +43,9 @@ def run_logged(name, argv, env=None, timeout=1500):
         except subprocess.TimeoutExpired:
             log.write(f"\nstopped after {timeout} s\n")
             status = 124
+        except OSError as e:
+            log.write(f"{argv[0]}: {e.strerror}\n")
+            status = 127
     return status, path.read_text(errors="replace")
 
 
@@ -85,13 +88,13 @@ def ctest(preset, *selection):
     return total, bad
 
 
-def pytest(name, folder):
+def pytest(name, folder, *words):
     if not (ROOT / folder).is_dir():
         talk.say(talk.red(f"  FAILED there is no {folder}"))
         return Count(failed=1)
     report = VAR / f"pytest-{name}.xml"
     report.unlink(missing_ok=True)
-    status, output = run_logged(f"pytest-{name}", [PYTHON, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--tb=short", "--junitxml", report, folder],
+    status, output = run_logged(f"pytest-{name}", [PYTHON, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--tb=short", "--junitxml", report, folder, *words],
                                 env={"BELL_BUILD": "dev", "BELL_PORT_BASE": str(PORT_BASE), "BELL_VAR": str(VAR / name)})
     if not report.exists():
         complain(f"pytest {folder}", output, 40)
@@ -120,7 +123,7 @@ def includes():
     status, output = run_logged("includes", [ROOT / "tools/check-includes"])
     if status:
         complain("includes", output)
-    return Count(passed=not status, failed=bool(status))
+    return Count(passed=int(status == 0), failed=int(status != 0))
 
 
 def plugins():
@@ -178,7 +181,7 @@ def fuzz():
     count, programs = Count(), sorted((ROOT / "build/fuzz/bin").glob("fuzz_*"))
     with ThreadPoolExecutor(2) as pool:
         for program, (status, output) in zip(programs, pool.map(fuzz_one, programs)):
-            count += Count(passed=status == 0, failed=status != 0)
+            count += Count(passed=int(status == 0), failed=int(status != 0))
             if status:
                 complain(program.name, output)
     if not programs:
@@ -192,13 +195,18 @@ def api():
     return pytest("api", "tests/api")
 
 
+def api_asan():
+    """the same under AddressSanitizer and UndefinedBehaviorSanitizer: nothing leaks either"""
+    return pytest("api_asan", "tests/api", "--api-binary", ROOT / "build/asan/bin/bell-api") if built("asan") else Count(failed=1)
+
+
 def e2e():
     """./bell and all parts, end to end"""
     return pytest("e2e", "tests/e2e")
 
 
-STEPS = [gcc, includes, plugins, clang, asan, tsan, fuzz, api, e2e]
-SLOW = {clang, asan, tsan, fuzz}  # left out by --quick
+STEPS = [gcc, includes, plugins, clang, asan, tsan, fuzz, api, api_asan, e2e]
+SLOW = {clang, asan, tsan, fuzz, api_asan}  # left out by --quick
 NEEDS_DEV = {plugins, api, e2e}
 
 
