@@ -74,7 +74,7 @@ static int format_seconds(int64_t time_ns, char out[TIME_TEXT_SIZE], int64_t *fr
     int second = (int)(seconds - days * 86400);
     char date[DATE_TEXT_SIZE];
     calendar_date_format(calendar_add_days(19700101, (int)days), date);
-    *fraction_ns = time_ns - seconds * SECOND_NS;
+    *fraction_ns = time_ns % SECOND_NS + (time_ns % SECOND_NS < 0 ? SECOND_NS : 0);
     return snprintf(out, TIME_TEXT_SIZE, "%sT%02d:%02d:%02d", date, second / 3600, second / 60 % 60, second % 60);
 }
 

@@ -247,7 +247,7 @@ static bool replay_file(struct journal *j, journal_record *replay, void *ctx, st
         ok = begin_file(j, err);
         goto done;
     }
-    if (memcmp(data, magic, HEAD_SIZE) != 0) {
+    if (size < HEAD_SIZE || memcmp(data, magic, HEAD_SIZE) != 0) {
         err_set(err, ERR_INPUT, "%s is no journal of ours: its first %d bytes are not %.8s", j->path, HEAD_SIZE, magic);
         goto done;
     }

@@ -221,7 +221,7 @@ static void take_flag(const struct program *p, int argc, char **argv, int *i, st
     const struct setting *setting = is_config ? NULL : setting_of_flag(p, flag);
     if (!is_config && !setting) {
         refuse_flag(p, flag, complaints);
-        if (!equals && *i + 1 < argc && strncmp(argv[*i + 1], "--", 2) != 0)
+        if (!equals && *i + 1 < argc && argv[*i + 1][0] != '-')
             ++*i; /* its value, most likely: one complaint is enough */
         return;
     }

@@ -43,6 +43,12 @@ static struct yaml_node *new_node(struct builder *b, enum yaml_kind kind, struct
         .column = mark ? mark->column + 1 : 1,
         .allocated = b->allocated,
     };
+    if (!mark && b->depth > 0) { /* nothing stands there: name what it belongs to */
+        const struct frame *f = &b->frames[b->depth - 1];
+        const struct yaml_node *owner = f->last ? f->last : f->node;
+        node->line = owner->line;
+        node->column = owner->column;
+    }
     b->allocated = node;
     return node;
 }
@@ -127,6 +133,7 @@ static bool remember(struct builder *b, struct yaml_node *node, struct fy_token 
 static bool take_alias(struct builder *b, struct fy_event *event)
 {
     struct yaml_node *node = new_node(b, YAML_SCALAR, event);
+    node->column -= node->column > 1; /* the scanner's mark is behind the '*' */
     char *name = text_of(event->alias.anchor);
     const struct anchor *meant = NULL;
     for (int i = b->anchors_count - 1; i >= 0 && !meant; i--) { /* the latest of that name */
@@ -153,7 +160,10 @@ static bool take_scalar(struct builder *b, struct fy_event *event)
     struct yaml_node *node = new_node(b, YAML_SCALAR, event);
     struct fy_token *value = event->scalar.value;
     node->text = text_of(value);
-    node->is_plain = !value || fy_token_scalar_style(value) == FYSS_PLAIN;
+    enum fy_scalar_style style = value ? fy_token_scalar_style(value) : FYSS_PLAIN;
+    node->is_plain = style == FYSS_PLAIN;
+    if (style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED)
+        node->column -= node->column > 1; /* the scanner's mark is behind the quote */
     size_t len = 0;
     if (value)
         fy_token_get_text(value, &len);
