@@ -54,15 +54,13 @@ def down(_args):
 
 def flatten(_args):
     import parts
-    import process
-    if process.find("engine") is None:
-        talk.say("The engine is not running: there is nothing to flatten.")
+    code, out = parts.flatten()
+    if code is None:
+        talk.say("Neither engine nor exchange is running: there is nothing to flatten.")
         return 0
-    talk.step("flatten", "entries frozen, orders cancelled, positions closed")
-    code = parts.stop("engine")
     talk.step("engine", parts.ENGINE_STATUS.get(code, f"ended with status {code}"))
     if code:
-        for line in process.log_tail("engine", 5):
+        for line in out:
             talk.say(f"  {line}")
     return 0 if code == 0 else 1
 

@@ -8,8 +8,9 @@ import os
 import subprocess
 
 import parts
+import process
 import talk
-from place import BIN, FAILED, ROOT, VAR, Trouble
+from place import BIN, FAILED, ROOT, VAR, Trouble, secret
 
 PORT_BASE = 28200
 
@@ -32,7 +33,7 @@ def with_api():
     try:
         crew.start("questdb")
         crew.start("api")
-        return program("bench_api", parts.api_url(crew.ports))
+        return program("bench_api", parts.api_url(crew.ports), process.find("api"), crew.ports["pg"], secret("questdb"))
     finally:
         crew.undo()
 
@@ -59,7 +60,7 @@ def week():
 
 def run(_args):
     os.environ.update(BELL_VAR=str(VAR), BELL_PORT_BASE=os.environ.get("BELL_PORT_BASE", str(PORT_BASE)))
-    good = [program("bench_engine"), program("bench_http"), with_api(), week()]
+    good = [program("bench_engine"), program("bench_http", VAR), with_api(), week()]
     if not all(good):
         raise Trouble("Not everything could be measured: see above.", FAILED)
     return 0

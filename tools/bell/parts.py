@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import subprocess
 import time
 from dataclasses import dataclass
 from typing import Callable
@@ -221,6 +222,19 @@ class Crew:
 
 def stop(name):
     return process.stop(name, BY_NAME[name].patience)
+
+
+def flatten():
+    """(engine's status, lines it said): stops the engine, which ends flat; one that died is started just for that. (None, []):
+    there is neither engine nor exchange."""
+    talk.step("flatten", "entries frozen, orders cancelled, positions closed")
+    if process.find("engine") is not None:
+        return stop("engine"), process.log_tail("engine", 5)
+    p = ports()
+    if process.find("exchange") is None:
+        return None, []
+    done = subprocess.run([*map(str, engine_argv(Plan(), p)), "--flatten"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    return done.returncode, [*done.stdout.splitlines(), *done.stderr.splitlines()[-5:]]
 
 
 def stop_all():
