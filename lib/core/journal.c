@@ -58,22 +58,25 @@ struct commit {
 
 /* ---- CRC-32C (Castagnoli), reflected */
 
+static uint32_t crc_table[256];
+static uv_once_t crc_once = UV_ONCE_INIT;
+
+static void make_crc_table(void)
+{
+    for (uint32_t i = 0; i < 256; i++) {
+        uint32_t c = i;
+        for (int bit = 0; bit < 8; bit++)
+            c = c & 1 ? c >> 1 ^ 0x82f63b78 : c >> 1;
+        crc_table[i] = c;
+    }
+}
+
 static uint32_t crc_of(uint32_t crc, const void *data, size_t size)
 {
-    static uint32_t table[256];
-    static bool is_ready; /* calls come on one thread */
-    if (!is_ready) {
-        for (uint32_t i = 0; i < 256; i++) {
-            uint32_t c = i;
-            for (int bit = 0; bit < 8; bit++)
-                c = c & 1 ? c >> 1 ^ 0x82f63b78 : c >> 1;
-            table[i] = c;
-        }
-        is_ready = true;
-    }
+    uv_once(&crc_once, make_crc_table);
     crc = ~crc;
     for (const unsigned char *p = data; size-- > 0; p++)
-        crc = table[(crc ^ *p) & 0xff] ^ crc >> 8;
+        crc = crc_table[(crc ^ *p) & 0xff] ^ crc >> 8;
     return ~crc;
 }
 
