@@ -645,10 +645,9 @@ bool outbox_put_text(struct outbox *o, const char *route, const char *item, size
 
 bool outbox_put(struct outbox *o, const char *route, const json_t *item, struct err *err)
 {
-    char *text = json_dumps(item, JSON_COMPACT);
-    if (!text)
-        return err_set(err, ERR_INPUT, "an item for %s is no JSON object", route);
-    bool ok = outbox_put_text(o, route, text, strlen(text), err);
+    size_t size;
+    char *text = json_write(item, &size);
+    bool ok = outbox_put_text(o, route, text, size, err);
     free(text);
     return ok;
 }

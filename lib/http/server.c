@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -238,6 +239,7 @@ static size_t or_default_size(size_t value, size_t otherwise)
 
 struct http_server *http_server_new(uv_loop_t *loop, const struct http_server_options *options, struct err *err)
 {
+    signal(SIGPIPE, SIG_IGN);
     struct http_server *s = must_alloc(1, sizeof *s);
     s->loop = loop;
     s->fd = -1;

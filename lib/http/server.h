@@ -8,7 +8,7 @@
  * with 400. WebSockets: messages are whole (fragments collected, at most message_max, 1009 beyond);
  * sending queues, bounded by queue_max bytes: over it the connection is closed as a slow client.
  *
- * What is sent from any callback of the loop leaves before the loop waits again. SIGPIPE must be ignored.
+ * What is sent from any callback of the loop leaves before the loop waits again. http_server_new ignores SIGPIPE.
  *
  * Threads: the loop's. */
 #ifndef HTTP_SERVER_H

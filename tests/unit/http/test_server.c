@@ -53,6 +53,10 @@ static void on_request(void *ctx, const struct http_request *req, struct http_re
     } else if (strcmp(req->path, "/tell") == 0) { /* a message to the socket, from a handler */
         http_socket_send(w->last, "told", 4, false);
         answer(res, 200, "{}");
+    } else if (strcmp(req->path, "/stop") == 0) {
+        http_server_stop(w->server);
+        uv_close((uv_handle_t *)&w->stop, NULL);
+        answer(res, 200, "{}");
     } else if (strcmp(req->path, "/missing") == 0) {
         answer(res, 404, "{\"message\":\"nothing here\"}");
     } else {
@@ -847,6 +851,35 @@ static void stopping_with_everything_open_leaves_nothing(void **state)
     free(w);
 }
 
+static void a_handler_can_stop_the_server_and_is_still_answered(void **state)
+{
+    struct world *w = *state;
+    char body[100];
+    int rest = dial(w), fd = open_stream(w, "/stream");
+    expect_text(fd, "hello /stream ");
+    put(rest, "POST /stop HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+    assert_int_equal(reply(rest, body, sizeof body), 200);
+    close(rest);
+    close(fd);
+    pthread_join(w->thread, NULL);
+    http_server_free(w->server);
+    assert_int_equal(uv_loop_close(&w->loop), 0);
+    free(w);
+}
+
+static void a_head_request_has_no_body(void **state)
+{
+    struct world *w = *state;
+    int fd = dial(w);
+    put(fd, "HEAD /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    char *all = rest_of(fd, NULL);
+    assert_memory_equal(all, "HTTP/1.1 200", 12);
+    char *second = strstr(all, "\r\n\r\n");
+    assert_non_null(second);
+    assert_memory_equal(second + 4, "HTTP/1.1 200", 12);
+    free(all);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 /* A name with * runs those alone. */
@@ -864,6 +897,7 @@ int main(int argc, char **argv)
         TEST(a_half_closed_head_is_let_go_at_once),
         TEST(a_request_before_a_half_close_is_answered),
         TEST(a_huge_head_is_refused),
+        TEST(a_head_request_has_no_body),
         TEST(one_connection_too_many_is_503_and_others_live_on),
         TEST(a_port_in_use_is_said),
         TEST(each_path_is_upgraded_and_greeted),
@@ -879,6 +913,7 @@ int main(int argc, char **argv)
         TEST(a_reader_behind_gets_everything_and_its_pongs),
         TEST(a_handler_can_send_to_a_socket),
         TEST(broken_frames_close_the_connection),
+        cmocka_unit_test_setup(a_handler_can_stop_the_server_and_is_still_answered, setup),
         cmocka_unit_test_setup(stopping_with_everything_open_leaves_nothing, setup),
     };
     if (argc > 1)
