@@ -10,6 +10,8 @@
 #include "exchange/feed_source.h"
 
 enum { COMPLAINTS_MAX = 20, COLUMNS_MAX = 8 };
+#define YEAR_1990_NS (INT64_C(631238400) * SECOND_NS)  /* with a day to spare for the time zone */
+#define YEAR_2050_NS (INT64_C(2524521600) * SECOND_NS)
 #define RECORDED_PRICE_MAX (INT64_C(10000000) * USD) /* so that price x quantity has room */
 
 struct series {
@@ -91,6 +93,8 @@ static bool read_minute(struct reader *r, struct text t, int64_t *out)
         wrong(r, "timestamp \"%s\" is not a time like 2013-10-07T13:30:00Z", shown(t, buf));
     else if (*out % MINUTE_NS != 0)
         wrong(r, "timestamp \"%s\" is not the start of a minute", shown(t, buf));
+    else if (*out < YEAR_1990_NS || *out >= YEAR_2050_NS)
+        wrong(r, "timestamp \"%s\" is outside the calendar's years, 1990 to 2049", shown(t, buf));
     else
         return true;
     return false;
@@ -236,6 +240,10 @@ static void row_day(struct reader *r, const struct text f[])
         return;
     if (!calendar_date_parse(f[1].at, f[1].len, &date)) {
         wrong(r, "date \"%s\" is not a date like 2013-10-07", shown(f[1], buf));
+        return;
+    }
+    if (date < 19900101 || date > 20491231) {
+        wrong(r, "date \"%s\" is outside the calendar's years, 1990 to 2049", shown(f[1], buf));
         return;
     }
     b.open_time_ns = calendar_ns(date, 0);
@@ -400,9 +408,9 @@ static bool load(void *state, int32_t date, int step, struct feed_day *day)
         struct feed_series *out = &day->series[i];
         size_t b = first_bar_from(s->minutes, s->minutes_count, from);
         size_t q = first_quote_from(s->quotes, s->quotes_count, from);
-        out->bars = s->minutes + b;
+        out->bars = s->minutes ? s->minutes + b : NULL;
         out->bars_count = first_bar_from(s->minutes, s->minutes_count, to) - b;
-        out->quotes = s->quotes + q;
+        out->quotes = s->quotes ? s->quotes + q : NULL;
         out->quotes_count = first_quote_from(s->quotes, s->quotes_count, to) - q;
     }
     return true;
@@ -428,7 +436,7 @@ static size_t days(void *state, int symbol, int32_t from, int32_t to, struct bar
         } else {
             size_t b = first_bar_from(s->minutes, s->minutes_count, next);
             size_t e = first_bar_from(s->minutes, s->minutes_count, next + DAY_NS);
-            if (feed_daily(s->minutes + b, e - b, rec->dates[d], &out[count]))
+            if (e > b && feed_daily(s->minutes + b, e - b, rec->dates[d], &out[count]))
                 count++;
         }
         if (made_ns == next)

@@ -20,10 +20,12 @@ static const char *const moods[] = { "cheerful", "gloomy", NULL };
 static const struct setting table[] = {
     SETTING_OF_TEXT(struct settings, name, .fallback = ""),
     SETTING_OF_SYMBOLS(struct settings, symbols, .fallback = "[]"),
-    SETTING_INT64(struct settings, capital, SETTING_MONEY, .min = 1, .max = 1000 * USD, .fallback = "1 USD"),
+    SETTING_INT64(struct settings, capital, SETTING_MONEY, .min = 1, .max = 1000 * USD,
+                  .fallback = "1 USD"),
     SETTING_INT64(struct settings, quantity, SETTING_COUNT, .min = 1, .max = 1000, .fallback = "1"),
     SETTING_INT64(struct settings, threshold, SETTING_PERCENT, .fallback = "1 %"),
-    SETTING_INT64(struct settings, wait, SETTING_DURATION, .min = 1, .max = DAY_NS, .fallback = "1s"),
+    SETTING_INT64(struct settings, wait, SETTING_DURATION, .min = 1, .max = DAY_NS,
+                  .fallback = "1s"),
     SETTING_OF_TIMETABLE(struct settings, moods, .names = moods, .fallback = "{open: gloomy}"),
     SETTING_OF_SESSION_TIME(struct settings, at, .fallback = "open"),
     SETTING_OF_DATE(struct settings, from, .fallback = "2013-10-07"),
@@ -50,7 +52,8 @@ static void check(const struct settings *s)
     }
 }
 
-/* libfyaml 0.7.12 loses a buffer on some broken texts: 4 KiB per bad file, which a settings file can bear. */
+/* libfyaml 0.7.12 loses a buffer on some broken texts: 4 KiB per bad file, which a settings file
+ * can bear. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {

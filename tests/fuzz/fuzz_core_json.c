@@ -1,5 +1,5 @@
-/* Any bytes as JSON, read against a table with a field of every kind; what is accepted is written and read
- * again as the same. */
+/* Any bytes as JSON, read against a table with a field of every kind; what is accepted is written
+ * and read again as the same. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* Any bytes as a price, a time, a date, a session time, an order id: what is read is written and read the same. */
+/* Any bytes as a price, a time, a date, a session time, an order id: what is read is written and
+ * read the same. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,8 @@ static void try_time(const char *text, size_t size)
     int len = time_format(t, out);
     assert(len < TIME_TEXT_SIZE && time_parse(out, (size_t)len, &again) && again == t);
     len = time_format_us(t, out);
-    assert(len < TIME_TEXT_SIZE && time_parse(out, (size_t)len, &again) && again <= t && t - again < 1000);
+    assert(len < TIME_TEXT_SIZE && time_parse(out, (size_t)len, &again) && again <= t &&
+           t - again < 1000);
 }
 
 static void try_session_time(const char *text, size_t size)
@@ -38,7 +40,8 @@ static void try_session_time(const char *text, size_t size)
     if (!session_time_parse(text, size, &t))
         return;
     session_time_format(t, out);
-    assert(session_time_parse(out, strlen(out), &again) && again.anchor == t.anchor && again.offset_ns == t.offset_ns);
+    assert(session_time_parse(out, strlen(out), &again) && again.anchor == t.anchor &&
+           again.offset_ns == t.offset_ns);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

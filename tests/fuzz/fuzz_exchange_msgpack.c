@@ -1,4 +1,5 @@
 /* MessagePack from clients: a value or an error; what was read packs and reads back the same. */
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "exchange/msgpack.h"

@@ -43,6 +43,8 @@ static void broken_rows_are_named(void **state)
         { "a time that is none", BARS "A,yesterday,10,10,10,10,1\n", NULL, NULL, ":2: timestamp \"yesterday\" is not a time" },
         { "a bare date", BARS "A,2013-10-07,10,10,10,10,1\n", NULL, NULL, ":2: timestamp \"2013-10-07\" is not a time" },
         { "half a minute", BARS "A,2013-10-07T13:30:30Z,10,10,10,10,1\n", NULL, NULL, "is not the start of a minute" },
+        { "a year nobody knows", BARS "A,1971-10-07T13:30:00Z,10,10,10,10,1\n", NULL, NULL, "outside the calendar's years" },
+        { "a date nobody knows", GOOD, NULL, DAYS "A,1006-10-07,10,11,9,10,1\n", "bars-1day.csv:2: date \"1006-10-07\" is outside" },
         { "high below low", BARS "A,2013-10-07T13:30:00Z,10,9,11,10,1\n", NULL, NULL, ":2: high 9.00 is below low 11.00" },
         { "open above high", BARS "A,2013-10-07T13:30:00Z,12,11,9,10,1\n", NULL, NULL, ":2: open 12.00 is outside low 9.00 to high 11.00" },
         { "close below low", BARS "A,2013-10-07T13:30:00Z,10,11,9,8.5,1\n", NULL, NULL, ":2: close 8.50 is outside" },
