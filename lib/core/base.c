@@ -52,8 +52,8 @@ bool text_copy(char *out, size_t size, const char *text)
 static void uuid_text(uint64_t high, uint64_t low, char out[37])
 {
     snprintf(out, 37, "%08lx-%04lx-%04lx-%04lx-%012lx", (unsigned long)(high >> 32),
-             (unsigned long)(high >> 16 & 0xffff), (unsigned long)(high & 0xffff), (unsigned long)(low >> 48),
-             (unsigned long)(low & 0xffffffffffff));
+             (unsigned long)(high >> 16 & 0xffff), (unsigned long)(high & 0xffff),
+             (unsigned long)(low >> 48), (unsigned long)(low & 0xffffffffffff));
 }
 
 static uint64_t with_version(uint64_t high, uint64_t version)

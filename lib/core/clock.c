@@ -31,7 +31,8 @@ static int64_t scale(int64_t ns, double factor)
     double product = (double)ns * factor;
     if (product >= 9.2e18 || product <= -9.2e18)
         return product > 0 ? INT64_MAX / 2 : INT64_MIN / 2;
-    return factor == floor(factor) && fabs(factor) < 1e9 ? ns * (int64_t)factor : (int64_t)llround(product);
+    return factor == floor(factor) && fabs(factor) < 1e9 ? ns * (int64_t)factor
+                                                         : (int64_t)llround(product);
 }
 
 int64_t market_clock_ns(const struct market_clock *c)
@@ -75,7 +76,8 @@ static int format_seconds(int64_t time_ns, char out[TIME_TEXT_SIZE], int64_t *fr
     char date[DATE_TEXT_SIZE];
     calendar_date_format(calendar_add_days(19700101, (int)days), date);
     *fraction_ns = time_ns % SECOND_NS + (time_ns % SECOND_NS < 0 ? SECOND_NS : 0);
-    return snprintf(out, TIME_TEXT_SIZE, "%sT%02d:%02d:%02d", date, second / 3600, second / 60 % 60, second % 60);
+    return snprintf(out, TIME_TEXT_SIZE, "%sT%02d:%02d:%02d", date, second / 3600, second / 60 % 60,
+                    second % 60);
 }
 
 int time_format(int64_t time_ns, char out[TIME_TEXT_SIZE])
@@ -142,7 +144,8 @@ static bool read_offset(struct reader *r, int64_t *out_s)
         return true;
     bool is_west = r->at < r->end && *r->at == '-';
     int hours, minutes;
-    if (!read_char(r, "+-") || !read_two(r, 23, &hours) || !read_char(r, ":") || !read_two(r, 59, &minutes))
+    if (!read_char(r, "+-") || !read_two(r, 23, &hours) || !read_char(r, ":") ||
+        !read_two(r, 59, &minutes))
         return false;
     *out_s = (is_west ? -1 : 1) * (hours * 3600 + minutes * 60);
     return true;
@@ -154,7 +157,8 @@ static int64_t days_of(int32_t date)
     int y = date / 10000, m = date / 100 % 100, d = date % 100;
     static const int before[] = { 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334 };
     bool is_leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
-    int64_t leaps = (y - 1) / 4 - (y - 1) / 100 + (y - 1) / 400 - 477; /* 477 up to the end of 1969 */
+    int64_t leaps =
+        (y - 1) / 4 - (y - 1) / 100 + (y - 1) / 400 - 477; /* 477 up to the end of 1969 */
     return (y - 1970) * INT64_C(365) + leaps + before[m - 1] + (m > 2 && is_leap) + d - 1;
 }
 
@@ -162,8 +166,8 @@ bool time_parse(const char *text, size_t len, int64_t *out_ns)
 {
     int32_t date;
     int date_len = DATE_TEXT_SIZE - 1;
-    if (len < (size_t)date_len || !calendar_date_parse(text, (size_t)date_len, &date) || date < 19700101 ||
-        date > 21991231)
+    if (len < (size_t)date_len || !calendar_date_parse(text, (size_t)date_len, &date) ||
+        date < 19700101 || date > 21991231)
         return false;
 
     struct reader r = { text + date_len, text + len };

@@ -46,7 +46,8 @@ static const struct unit {
     const char *name;
     int64_t ns;
 } duration_units[] = {
-    { "d", DAY_NS }, { "h", HOUR_NS }, { "m", MINUTE_NS }, { "s", SECOND_NS }, { "ms", SECOND_NS / 1000 },
+    { "d", DAY_NS },    { "h", HOUR_NS },           { "m", MINUTE_NS },
+    { "s", SECOND_NS }, { "ms", SECOND_NS / 1000 },
 };
 
 /* "1h30m": units from large to small, each once at most. */
@@ -65,10 +66,12 @@ static bool parse_duration(const char *text, int64_t *out)
         }
         size_t len = strspn(at, "abcdefghijklmnopqrstuvwxyz"), unit = next_unit;
         while (unit < COUNT_OF(duration_units) &&
-               (strlen(duration_units[unit].name) != len || strncmp(duration_units[unit].name, at, len) != 0))
+               (strlen(duration_units[unit].name) != len ||
+                strncmp(duration_units[unit].name, at, len) != 0))
             unit++;
         if (at == first || unit == COUNT_OF(duration_units) ||
-            __builtin_mul_overflow(n, duration_units[unit].ns, &n) || __builtin_add_overflow(total, n, &total))
+            __builtin_mul_overflow(n, duration_units[unit].ns, &n) ||
+            __builtin_add_overflow(total, n, &total))
             return false;
         next_unit = unit + 1;
         at += len;
@@ -86,7 +89,8 @@ static void format_duration(int64_t ns, char *out, size_t size)
         uint64_t count = left / (uint64_t)duration_units[i].ns;
         left %= (uint64_t)duration_units[i].ns;
         if (count > 0)
-            n += (size_t)snprintf(out + n, size - n, "%" PRIu64 "%s", count, duration_units[i].name);
+            n +=
+                (size_t)snprintf(out + n, size - n, "%" PRIu64 "%s", count, duration_units[i].name);
         is_empty = is_empty && count == 0;
     }
     if (is_empty)
@@ -100,14 +104,16 @@ static bool parse_count(const char *text, int64_t *out)
     if (!*p)
         return false;
     for (; *p; p++) {
-        if (*p < '0' || *p > '9' || __builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, *p - '0', &n))
+        if (*p < '0' || *p > '9' || __builtin_mul_overflow(n, 10, &n) ||
+            __builtin_add_overflow(n, *p - '0', &n))
             return false;
     }
     *out = *text == '-' ? -n : n;
     return true;
 }
 
-/* The length of text without the suffix and the spaces before it; all of it when it does not end so. */
+/* The length of text without the suffix and the spaces before it; all of it when it does not end
+ * so. */
 static size_t without(const char *text, const char *suffix)
 {
     size_t len = strlen(text), suffix_len = strlen(suffix);
@@ -164,7 +170,8 @@ static const char *looks(enum setting_kind kind)
     case SETTING_SYMBOLS:
         return "a list of symbols; write it like [SPY, BRK.B]";
     case SETTING_TIMETABLE:
-        return "a timetable; write it like {open: NAME, close-1h: NAME}, with session times as keys";
+        return "a timetable; write it like {open: NAME, close-1h: NAME}, with session times as "
+               "keys";
     case SETTING_MAP:
         return "a map of settings";
     }
@@ -239,8 +246,9 @@ static bool check_limits(const struct setting *s, const char *shown, int64_t n, 
     char limit[FORMATTED_SIZE];
     format_number(s, n < s->min ? s->min : s->max, limit, sizeof limit);
     bool is_count = s->kind == SETTING_COUNT && s->unit;
-    return err_set(err, ERR_INPUT, "%.80s is %s, %s%s%s", shown, n < s->min ? "below the minimum" : "above the maximum",
-                   limit, is_count ? " " : "", is_count ? s->unit : "");
+    return err_set(err, ERR_INPUT, "%.80s is %s, %s%s%s", shown,
+                   n < s->min ? "below the minimum" : "above the maximum", limit,
+                   is_count ? " " : "", is_count ? s->unit : "");
 }
 
 static bool parse_text(const struct setting *s, const char *text, char *out, struct err *err)
@@ -252,7 +260,9 @@ static bool parse_text(const struct setting *s, const char *text, char *out, str
     if (len > longest)
         return err_set(err, ERR_INPUT, "%zu bytes are too long; %zu are allowed", len, longest);
     if (has_limits(s) && s->min > 0 && len < (size_t)s->min)
-        return err_set(err, ERR_INPUT, "\"%.80s\" is too short; at least %" PRId64 " bytes are needed", text, s->min);
+        return err_set(err, ERR_INPUT,
+                       "\"%.80s\" is too short; at least %" PRId64 " bytes are needed", text,
+                       s->min);
     memcpy(out, text, len + 1);
     return true;
 }
@@ -319,18 +329,20 @@ static bool parse_scalar(const struct setting *s, const char *text, char *member
 static bool add_symbol(struct symbol_list *list, const char *text, struct err *err)
 {
     if (!symbol_is_valid(text))
-        return refuse(err, text, "a symbol: capital letters, digits and points, at most 15 of them");
+        return refuse(err, text,
+                      "a symbol: capital letters, digits and points, at most 15 of them");
     for (int64_t i = 0; i < list->count; i++) {
         if (strcmp(list->names[i], text) == 0)
             return err_set(err, ERR_INPUT, "%s is there twice", text);
     }
     if (list->count == SYMBOLS_MAX)
-        return err_set(err, ERR_INPUT, "%s is too many; a list holds %d symbols", text, SYMBOLS_MAX);
+        return err_set(err, ERR_INPUT, "%s is too many; a list holds %d symbols", text,
+                       SYMBOLS_MAX);
     return text_copy(list->names[list->count++], SYMBOL_SIZE, text);
 }
 
-static bool add_row(const struct setting *s, struct timetable *table, const char *time, const char *name,
-                    struct err *err)
+static bool add_row(const struct setting *s, struct timetable *table, const char *time,
+                    const char *name, struct err *err)
 {
     struct session_time from;
     int value;
@@ -339,11 +351,13 @@ static bool add_row(const struct setting *s, struct timetable *table, const char
     if (!parse_name(s, name, &value, err))
         return false;
     for (int64_t i = 0; i < table->count; i++) {
-        if (table->rows[i].from.anchor == from.anchor && table->rows[i].from.offset_ns == from.offset_ns)
+        if (table->rows[i].from.anchor == from.anchor &&
+            table->rows[i].from.offset_ns == from.offset_ns)
             return err_set(err, ERR_INPUT, "%.40s is the same time as a row above", time);
     }
     if (table->count == TIMETABLE_MAX)
-        return err_set(err, ERR_INPUT, "%.40s is too many; a timetable holds %d rows", time, TIMETABLE_MAX);
+        return err_set(err, ERR_INPUT, "%.40s is too many; a timetable holds %d rows", time,
+                       TIMETABLE_MAX);
     table->rows[table->count].from = from;
     table->rows[table->count++].value = value;
     return true;
@@ -353,8 +367,9 @@ static bool check_number_of(const struct setting *s, int64_t count, struct err *
 {
     if (!has_limits(s) || (count >= s->min && count <= s->max))
         return true;
-    return err_set(err, ERR_INPUT, "%" PRId64 " entries; from %" PRId64 " to %" PRId64 " are expected", count, s->min,
-                   s->max);
+    return err_set(err, ERR_INPUT,
+                   "%" PRId64 " entries; from %" PRId64 " to %" PRId64 " are expected", count,
+                   s->min, s->max);
 }
 
 /* Takes the next piece of "a, b, c" into out, without the spaces around; false at the end. */
@@ -393,7 +408,8 @@ static const char *inside(const char *text, char open, char close, char *buffer,
     return buffer[strspn(buffer, " ")] ? buffer : "";
 }
 
-static bool parse_symbols(const struct setting *s, const char *text, struct symbol_list *out, struct err *err)
+static bool parse_symbols(const struct setting *s, const char *text, struct symbol_list *out,
+                          struct err *err)
 {
     char buffer[1024], piece[SYMBOL_SIZE + 1];
     struct symbol_list list = { 0 };
@@ -415,7 +431,8 @@ static bool parse_symbols(const struct setting *s, const char *text, struct symb
     return true;
 }
 
-static bool parse_timetable(const struct setting *s, const char *text, struct timetable *out, struct err *err)
+static bool parse_timetable(const struct setting *s, const char *text, struct timetable *out,
+                            struct err *err)
 {
     char buffer[2048], row[128], time[64], name[64];
     struct timetable table = { 0 };
@@ -427,7 +444,8 @@ static bool parse_timetable(const struct setting *s, const char *text, struct ti
         const char *part = row;
         bool time_fits = true, name_fits = true;
         if (!fits || !next_piece(&part, ':', time, sizeof time, &time_fits) || !part ||
-            !next_piece(&part, ':', name, sizeof name, &name_fits) || part || !time_fits || !name_fits)
+            !next_piece(&part, ':', name, sizeof name, &name_fits) || part || !time_fits ||
+            !name_fits)
             return refuse(err, text, looks(s->kind));
         if (!add_row(s, &table, time, name, err))
             return false;
@@ -487,7 +505,8 @@ void setting_format(const struct setting *s, const void *struct_, char *out, siz
         const struct symbol_list *list = (const struct symbol_list *)(const void *)member;
         used = (size_t)snprintf(out, size, "[");
         for (int64_t i = 0; i < list->count && used < size; i++)
-            used += (size_t)snprintf(out + used, size - used, "%s%s", i ? ", " : "", list->names[i]);
+            used +=
+                (size_t)snprintf(out + used, size - used, "%s%s", i ? ", " : "", list->names[i]);
         if (used < size)
             snprintf(out + used, size - used, "]");
         break;
@@ -521,12 +540,15 @@ struct config *config_parse(const char *path, const char *text, size_t len, stru
     if (!root)
         return NULL;
     if (root->kind != YAML_MAP) {
-        complain(out, "%s:%d:%d: settings are lines of \"name: value\"", path, root->line, root->column);
+        complain(out, "%s:%d:%d: settings are lines of \"name: value\"", path, root->line,
+                 root->column);
         yaml_free(root);
         return NULL;
     }
     struct config *c = must_alloc(1, sizeof *c);
-    *c = (struct config){ .path = must_strdup(path), .text = must_alloc(len + 1, 1), .len = len, .root = root };
+    *c = (struct config){
+        .path = must_strdup(path), .text = must_alloc(len + 1, 1), .len = len, .root = root
+    };
     if (len > 0)
         memcpy(c->text, text, len);
     return c;
@@ -590,7 +612,8 @@ const char *config_scalar(const struct config *c, const char *key)
     return value && value->kind == YAML_SCALAR && !yaml_is_null(value) ? value->text : NULL;
 }
 
-void config_where(const struct config *c, const char *section, const char *key, char *out, size_t size)
+void config_where(const struct config *c, const char *section, const char *key, char *out,
+                  size_t size)
 {
     const struct yaml_node *map = c->root, *best = c->root;
     if (section) {
@@ -610,16 +633,20 @@ struct reading {
     struct complaints *complaints;
 };
 
-static void complain_at(const struct reading *r, const struct yaml_node *at, const char *name, const char *what)
+static void complain_at(const struct reading *r, const struct yaml_node *at, const char *name,
+                        const char *what)
 {
     complain(r->complaints, "%s:%d:%d: %s: %s", r->path, at->line, at->column, name, what);
 }
 
 static const char *const kind_names[] = {
-    [YAML_SCALAR] = "a single value", [YAML_LIST] = "a list", [YAML_MAP] = "a map",
+    [YAML_SCALAR] = "a single value",
+    [YAML_LIST] = "a list",
+    [YAML_MAP] = "a map",
 };
 
-static void refuse_kind(const struct reading *r, const struct setting *s, const struct yaml_node *node)
+static void refuse_kind(const struct reading *r, const struct setting *s,
+                        const struct yaml_node *node)
 {
     char what[SENTENCE_SIZE];
     if (node->kind == YAML_SCALAR && yaml_is_null(node))
@@ -630,8 +657,8 @@ static void refuse_kind(const struct reading *r, const struct setting *s, const 
 }
 
 /* Items stand where they stand in the text: a bad one is named by its own position. */
-static void read_list(const struct reading *r, const struct setting *s, const struct yaml_node *node,
-                      struct symbol_list *out)
+static void read_list(const struct reading *r, const struct setting *s,
+                      const struct yaml_node *node, struct symbol_list *out)
 {
     struct symbol_list list = { 0 };
     struct err err;
@@ -647,8 +674,8 @@ static void read_list(const struct reading *r, const struct setting *s, const st
     *out = list;
 }
 
-static void read_rows(const struct reading *r, const struct setting *s, const struct yaml_node *node,
-                      struct timetable *out)
+static void read_rows(const struct reading *r, const struct setting *s,
+                      const struct yaml_node *node, struct timetable *out)
 {
     struct timetable table = { 0 };
     struct err err;
@@ -657,15 +684,20 @@ static void read_rows(const struct reading *r, const struct setting *s, const st
         if (value->kind != YAML_SCALAR || yaml_is_null(value))
             complain_at(r, key->value, s->name, "a session time is followed by one name");
         else if (!add_row(s, &table, key->text, value->text, &err))
-            complain_at(r, session_time_parse(key->text, strlen(key->text), &(struct session_time){ 0 }) ? key->value : key,
-                        s->name, err.text);
+            complain_at(
+                r,
+                session_time_parse(key->text, strlen(key->text), &(struct session_time){ 0 })
+                    ? key->value
+                    : key,
+                s->name, err.text);
     }
     if (!check_number_of(s, table.count, &err))
         complain_at(r, node, s->name, err.text);
     *out = table;
 }
 
-static void read_value(const struct reading *r, const struct setting *s, const struct yaml_node *key, void *out)
+static void read_value(const struct reading *r, const struct setting *s,
+                       const struct yaml_node *key, void *out)
 {
     const struct yaml_node *node = yaml_resolve(key->value);
     char *member = (char *)out + s->offset;
@@ -698,8 +730,8 @@ static void read_value(const struct reading *r, const struct setting *s, const s
 
 enum { NAMES_SUGGESTED = 64 };
 
-static void refuse_unknown(const struct reading *r, const struct yaml_node *key, const char *section,
-                           const struct setting *table, size_t count)
+static void refuse_unknown(const struct reading *r, const struct yaml_node *key,
+                           const char *section, const struct setting *table, size_t count)
 {
     const char *names[NAMES_SUGGESTED + 1];
     char list[300] = "";
@@ -711,13 +743,16 @@ static void refuse_unknown(const struct reading *r, const struct yaml_node *key,
     }
     names[named] = NULL;
     const char *nearest = nearest_name(key->text, names);
-    complain(r->complaints, "%s:%d:%d: %s%sthere is no setting \"%.60s\"; %s%s%s", r->path, key->line, key->column,
-             section ? section : "", section ? ": " : "", key->text,
-             nearest ? "did you mean " : count ? "known are " : "none is known here",
+    complain(r->complaints, "%s:%d:%d: %s%sthere is no setting \"%.60s\"; %s%s%s", r->path,
+             key->line, key->column, section ? section : "", section ? ": " : "", key->text,
+             nearest ? "did you mean "
+             : count ? "known are "
+                     : "none is known here",
              nearest ? nearest : list, nearest ? "?" : "");
 }
 
-static const struct setting *setting_named(const struct setting *table, size_t count, const char *name)
+static const struct setting *setting_named(const struct setting *table, size_t count,
+                                           const char *name)
 {
     for (size_t i = 0; i < count; i++) {
         if (strcmp(table[i].name, name) == 0)
@@ -726,7 +761,8 @@ static const struct setting *setting_named(const struct setting *table, size_t c
     return NULL;
 }
 
-void config_defaults(const struct setting *table, size_t count, void *out, struct complaints *complaints)
+void config_defaults(const struct setting *table, size_t count, void *out,
+                     struct complaints *complaints)
 {
     for (size_t i = 0; i < count; i++) {
         struct err err;
@@ -736,8 +772,8 @@ void config_defaults(const struct setting *table, size_t count, void *out, struc
     }
 }
 
-void config_read_given(const struct config *c, const char *section, const struct setting *table, size_t count,
-                       void *out, bool *given, struct complaints *complaints)
+void config_read_given(const struct config *c, const char *section, const struct setting *table,
+                       size_t count, void *out, bool *given, struct complaints *complaints)
 {
     struct reading r = { c->path, complaints };
     const struct yaml_node *map = c->root;
@@ -760,8 +796,8 @@ void config_read_given(const struct config *c, const char *section, const struct
     }
 }
 
-void config_read(const struct config *c, const char *section, const struct setting *table, size_t count, void *out,
-                 struct complaints *complaints)
+void config_read(const struct config *c, const char *section, const struct setting *table,
+                 size_t count, void *out, struct complaints *complaints)
 {
     bool *given = must_alloc(count, sizeof *given);
     config_defaults(table, count, out, complaints);
@@ -771,8 +807,9 @@ void config_read(const struct config *c, const char *section, const struct setti
             continue;
         const struct yaml_node *at = section ? yaml_key(c->root, section) : NULL;
         at = at ? at : c->root;
-        complain(complaints, "%s:%d:%d: %s%s%s is needed: %s", c->path, at->line, at->column, section ? section : "",
-                 section ? ": " : "", table[i].name, table[i].help ? table[i].help : looks(table[i].kind));
+        complain(complaints, "%s:%d:%d: %s%s%s is needed: %s", c->path, at->line, at->column,
+                 section ? section : "", section ? ": " : "", table[i].name,
+                 table[i].help ? table[i].help : looks(table[i].kind));
     }
     free(given);
 }
@@ -786,8 +823,8 @@ bool secret_read(const char *path, char *out, size_t size, struct err *err)
     char text[4096];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &info) != 0) {
-        err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "the secret %s cannot be read: %s", path,
-                strerror(errno));
+        err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "the secret %s cannot be read: %s",
+                path, strerror(errno));
         goto done;
     }
     if (!S_ISREG(info.st_mode)) {
@@ -795,7 +832,8 @@ bool secret_read(const char *path, char *out, size_t size, struct err *err)
         goto done;
     }
     if ((info.st_mode & 007) != 0) {
-        err_set(err, ERR_INPUT, "the secret %s may be read by everybody (mode %03o); run chmod 600 on it", path,
+        err_set(err, ERR_INPUT,
+                "the secret %s may be read by everybody (mode %03o); run chmod 600 on it", path,
                 (unsigned)info.st_mode & 0777);
         goto done;
     }
@@ -806,11 +844,13 @@ bool secret_read(const char *path, char *out, size_t size, struct err *err)
     }
     text[n] = '\0';
     size_t len = strcspn(text, "\r\n");
-    bool has_nul = memchr(text, '\0', (size_t)n) && strlen(text) == len && text[len] == '\0' && len < (size_t)n;
+    bool has_nul = memchr(text, '\0', (size_t)n) && strlen(text) == len && text[len] == '\0' &&
+                   len < (size_t)n;
     if (len == 0 || has_nul)
         err_set(err, ERR_INPUT, "the secret %s has no text on its first line", path);
     else if (len >= size)
-        err_set(err, ERR_INPUT, "the secret %s is %zu bytes or more; %zu are allowed", path, len, size - 1);
+        err_set(err, ERR_INPUT, "the secret %s is %zu bytes or more; %zu are allowed", path, len,
+                size - 1);
     else {
         memcpy(out, text, len);
         out[len] = '\0';

@@ -36,7 +36,8 @@ bool err_prefix(struct err *err, const char *fmt, ...)
     size_t used = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
     for (const char *from = ": "; *from && used + 1 < sizeof text;)
         text[used++] = *from++;
-    for (const char *from = err->text; *from && used + 1 < sizeof text;) /* what does not fit is cut */
+    for (const char *from = err->text;
+         *from && used + 1 < sizeof text;) /* what does not fit is cut */
         text[used++] = *from++;
     text[used] = '\0';
     flatten(text);

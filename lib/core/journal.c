@@ -4,9 +4,10 @@
  *     crc     uint32, CRC-32C of the length and the bytes
  *     bytes
  *
- * A crash leaves a prefix of what was written, or a file that was lengthened before its bytes arrived (zeros).
- * So a damaged record is a torn tail when nothing readable stands behind it; a whole record behind it proves
- * that the damage is older than the end, and that is not ours to repair. */
+ * A crash leaves a prefix of what was written, or a file that was lengthened before its bytes
+ * arrived (zeros). So a damaged record is a torn tail when nothing readable stands behind it; a
+ * whole record behind it proves that the damage is older than the end, and that is not ours to
+ * repair. */
 #include "core/journal.h"
 
 #include <errno.h>
@@ -40,20 +41,21 @@ struct journal {
     int fd;
     char *path;
     uint64_t size, durable_size;
-    bool is_broken;         /* a sync failed: the page cache may have dropped what it could not write */
+    bool is_broken; /* a sync failed: the page cache may have dropped what it could not write */
     struct waiters waiting; /* for the next sync */
     struct waiters served;  /* by the one under way */
 
-    struct commit *commit;  /* the sync under way */
+    struct commit *commit; /* the sync under way */
 };
 
 /* One sync on a worker. Outlives the journal when that is closed before the loop heard of it. */
 struct commit {
     uv_work_t work;
     struct journal *journal; /* NULL: closed */
-    int fd, sync_errno;      /* fd -1: nothing to sync. Of these two the worker knows, and of has_ended */
+    int fd,
+        sync_errno; /* fd -1: nothing to sync. Of these two the worker knows, and of has_ended */
     uv_sem_t has_ended;
-    uint64_t size;           /* what is durable after it */
+    uint64_t size; /* what is durable after it */
 };
 
 /* ---- CRC-32C (Castagnoli), reflected */
@@ -129,7 +131,8 @@ static bool sync_folder(const char *path, struct err *err)
     return ok;
 }
 
-/* Who holds the lock, by /proc/locks: "7: FLOCK ADVISORY WRITE 1234 fd:01:5678 0 EOF". 0 when not to be seen. */
+/* Who holds the lock, by /proc/locks: "7: FLOCK ADVISORY WRITE 1234 fd:01:5678 0 EOF". 0 when not
+ * to be seen. */
 static long lock_holder(int fd)
 {
     struct stat info;
@@ -142,7 +145,8 @@ static long lock_holder(int fd)
         while (holder == 0 && fgets(line, sizeof line, locks)) {
             long pid;
             unsigned long inode;
-            if (sscanf(line, "%*s FLOCK %*s %*s %ld %*[^:]:%*[^:]:%lu", &pid, &inode) == 2 && inode == info.st_ino)
+            if (sscanf(line, "%*s FLOCK %*s %*s %ld %*[^:]:%*[^:]:%lu", &pid, &inode) == 2 &&
+                inode == info.st_ino)
                 holder = pid;
         }
     }
@@ -175,7 +179,8 @@ static bool read_all(struct journal *j, unsigned char **out, size_t *out_size, s
             continue;
         if (n <= 0) {
             free(data);
-            return err_set(err, ERR_IO, "cannot read %s: %s", j->path, n < 0 ? strerror(errno) : "it shrank");
+            return err_set(err, ERR_IO, "cannot read %s: %s", j->path,
+                           n < 0 ? strerror(errno) : "it shrank");
         }
         have += (size_t)n;
     }
@@ -235,7 +240,8 @@ static bool cut_tail(struct journal *j, uint64_t size, struct err *err)
     log_warn("journal_tail_cut", KV_TEXT("path", j->path), KV_INT("offset", j->size),
              KV_INT("bytes_lost", size - j->size));
     if (ftruncate(j->fd, (off_t)j->size) != 0 || fsync(j->fd) != 0)
-        return err_set(err, ERR_IO, "cannot cut %s at byte %" PRIu64 ": %s", j->path, j->size, strerror(errno));
+        return err_set(err, ERR_IO, "cannot cut %s at byte %" PRIu64 ": %s", j->path, j->size,
+                       strerror(errno));
     return true;
 }
 
@@ -251,7 +257,8 @@ static bool replay_file(struct journal *j, journal_record *replay, void *ctx, st
         goto done;
     }
     if (size < HEAD_SIZE || memcmp(data, magic, HEAD_SIZE) != 0) {
-        err_set(err, ERR_INPUT, "%s is no journal of ours: its first %d bytes are not %.8s", j->path, HEAD_SIZE, magic);
+        err_set(err, ERR_INPUT, "%s is no journal of ours: its first %d bytes are not %.8s",
+                j->path, HEAD_SIZE, magic);
         goto done;
     }
     /* First the whole file, then the records: nothing is replayed from a file that is refused. */
@@ -259,8 +266,9 @@ static bool replay_file(struct journal *j, journal_record *replay, void *ctx, st
     while ((record = record_at(data, size, end)) > 0)
         end += record;
     if (end < size && has_record_behind(data, size, end + 1)) {
-        err_set(err, ERR_INPUT, "%s is damaged at byte %zu of %zu, and records follow: restore it from a copy", j->path,
-                end, size);
+        err_set(err, ERR_INPUT,
+                "%s is damaged at byte %zu of %zu, and records follow: restore it from a copy",
+                j->path, end, size);
         goto done;
     }
     for (size_t at = HEAD_SIZE; replay && at < end; at += record) {
@@ -303,9 +311,11 @@ failed:
 bool journal_append(struct journal *j, const void *data, size_t size, struct err *err)
 {
     if (size > RECORD_MAX)
-        return err_set(err, ERR_INPUT, "a record of %zu bytes is too long for %s; %d at most", size, j->path, RECORD_MAX);
+        return err_set(err, ERR_INPUT, "a record of %zu bytes is too long for %s; %d at most", size,
+                       j->path, RECORD_MAX);
     if (j->is_broken)
-        return err_set(err, ERR_IO, "%s takes nothing more: an earlier write or sync failed", j->path);
+        return err_set(err, ERR_IO, "%s takes nothing more: an earlier write or sync failed",
+                       j->path);
     unsigned char *record = must_alloc(RECORD_HEAD_SIZE + size, 1);
     put_u32(record, (uint32_t)size);
     put_u32(record + 4, record_crc(record, data, size));
@@ -327,7 +337,8 @@ bool journal_append(struct journal *j, const void *data, size_t size, struct err
 bool journal_sync(struct journal *j, struct err *err)
 {
     if (j->is_broken)
-        return err_set(err, ERR_IO, "%s cannot be trusted: an earlier write or sync failed", j->path);
+        return err_set(err, ERR_IO, "%s cannot be trusted: an earlier write or sync failed",
+                       j->path);
     if (j->durable_size == j->size)
         return true;
     uint64_t size = j->size;
@@ -393,7 +404,8 @@ static void after_sync(uv_work_t *work, int status)
     j->commit = NULL;
     if (status != 0 || c->sync_errno != 0) {
         if (!j->is_broken)
-            log_error("journal_sync_failed", KV_TEXT("path", j->path), KV_TEXT("why", strerror(c->sync_errno)));
+            log_error("journal_sync_failed", KV_TEXT("path", j->path),
+                      KV_TEXT("why", strerror(c->sync_errno)));
         j->is_broken = true;
     } else if (c->size > j->durable_size && c->fd >= 0) {
         j->durable_size = c->size;

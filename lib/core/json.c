@@ -30,7 +30,8 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Insertions, deletions, replacements and swaps of neighbours, each 1 (optimal string alignment). */
+/* Insertions, deletions, replacements and swaps of neighbours, each 1 (optimal string alignment).
+ */
 static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
     size_t rows[3][NAME_MAX_LEN + 1];
@@ -40,7 +41,8 @@ static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
     for (size_t i = 1; i <= a_len; i++) {
         row[0] = i;
         for (size_t j = 1; j <= b_len; j++) {
-            row[j] = least(least(last[j] + 1, row[j - 1] + 1), last[j - 1] + (a[i - 1] != b[j - 1]));
+            row[j] =
+                least(least(last[j] + 1, row[j - 1] + 1), last[j - 1] + (a[i - 1] != b[j - 1]));
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
                 row[j] = least(row[j], before[j - 2] + 1);
         }
@@ -99,7 +101,11 @@ void json_fault_add(struct json_faults *f, const char *pointer, const char *fmt,
     trim_utf8(fault->detail);
 }
 
-enum { POINTER_SIZE = sizeof(((struct json_fault *)0)->pointer), SHOWN_SIZE = 72, EXPECTED_SIZE = 160 };
+enum {
+    POINTER_SIZE = sizeof(((struct json_fault *)0)->pointer),
+    SHOWN_SIZE = 72,
+    EXPECTED_SIZE = 160
+};
 
 static void pointer_to(char out[POINTER_SIZE], const char *prefix, const char *name)
 {
@@ -168,9 +174,11 @@ static void expected(const struct json_field *f, char out[EXPECTED_SIZE])
     case FIELD_INT:
     case FIELD_QTY:
         if (has_limits(f))
-            snprintf(out, EXPECTED_SIZE, "a whole number from %" PRId64 " to %" PRId64, f->min, f->max);
+            snprintf(out, EXPECTED_SIZE, "a whole number from %" PRId64 " to %" PRId64, f->min,
+                     f->max);
         else
-            snprintf(out, EXPECTED_SIZE, f->kind == FIELD_INT ? "a whole number" : "whole shares such as \"100\"");
+            snprintf(out, EXPECTED_SIZE,
+                     f->kind == FIELD_INT ? "a whole number" : "whole shares such as \"100\"");
         break;
     case FIELD_PRICE:
     case FIELD_NUMBER_PRICE:
@@ -179,7 +187,8 @@ static void expected(const struct json_field *f, char out[EXPECTED_SIZE])
         if (has_limits(f))
             snprintf(out, EXPECTED_SIZE, "a decimal from %s to %s", low, high);
         else
-            snprintf(out, EXPECTED_SIZE, "a decimal with at most six digits after the point, such as \"12.34\"");
+            snprintf(out, EXPECTED_SIZE,
+                     "a decimal with at most six digits after the point, such as \"12.34\"");
         break;
     case FIELD_ENUM:
         join_names(names, sizeof names, f->names);
@@ -196,7 +205,9 @@ static void expected(const struct json_field *f, char out[EXPECTED_SIZE])
         snprintf(out, EXPECTED_SIZE, "a date such as \"2013-10-07\"");
         break;
     case FIELD_SYMBOLS:
-        snprintf(out, EXPECTED_SIZE, "a list of at most %d different symbols such as [\"SPY\", \"BRK.B\"]", SYMBOLS_MAX);
+        snprintf(out, EXPECTED_SIZE,
+                 "a list of at most %d different symbols such as [\"SPY\", \"BRK.B\"]",
+                 SYMBOLS_MAX);
         break;
     }
 }
@@ -226,8 +237,8 @@ static bool read_text(const struct place *at, const json_t *value, char *out)
     if (!text)
         return refuse(at, value);
     if (strlen(text) >= f->size) {
-        json_fault_add(at->faults, at->pointer, "%zu bytes are too long; expected %zu at most", strlen(text),
-                       f->size - 1);
+        json_fault_add(at->faults, at->pointer, "%zu bytes are too long; expected %zu at most",
+                       strlen(text), f->size - 1);
         return false;
     }
     if ((f->is_valid && !f->is_valid(text)) || (f->kind == FIELD_UUID && !uuid_is_valid(text)))
@@ -251,7 +262,8 @@ static bool read_int(const struct place *at, const json_t *value, int64_t *out)
         *out = json_integer_value(value);
         return *out != INT64_MIN || refuse(at, value); /* INT64_MIN is "nothing" */
     }
-    return (json_is_real(value) && whole_from_double(json_real_value(value), out)) || refuse(at, value);
+    return (json_is_real(value) && whole_from_double(json_real_value(value), out)) ||
+           refuse(at, value);
 }
 
 static bool whole_from_text(const char *text, int64_t *out)
@@ -285,7 +297,8 @@ static bool read_qty(const struct place *at, const json_t *value, int64_t *out)
         return true;
     struct price fraction;
     if (text && price_parse(text, strlen(text), &fraction)) {
-        json_fault_add(at->faults, at->pointer, "\"%s\" is not whole shares: fractions of a share are not traded here",
+        json_fault_add(at->faults, at->pointer,
+                       "\"%s\" is not whole shares: fractions of a share are not traded here",
                        text);
         return false;
     }
@@ -323,7 +336,8 @@ static bool read_enum(const struct place *at, const json_t *value, int *out)
             return refuse(at, value);
         char wanted[EXPECTED_SIZE];
         expected(f, wanted);
-        json_fault_add(at->faults, at->pointer, "\"%s\" is not %s; did you mean %s?", text, wanted, nearest);
+        json_fault_add(at->faults, at->pointer, "\"%s\" is not %s; did you mean %s?", text, wanted,
+                       nearest);
         return false;
     }
     *out = index;
@@ -343,7 +357,8 @@ static bool read_symbols(const struct place *at, const json_t *value, struct sym
         if (!ok) {
             char shown[SHOWN_SIZE];
             show(json_array_get(value, i), shown);
-            json_fault_add(at->faults, at->pointer, "%s, number %zu, is not a symbol such as \"SPY\" or is there twice",
+            json_fault_add(at->faults, at->pointer,
+                           "%s, number %zu, is not a symbol such as \"SPY\" or is there twice",
                            shown, i);
             return false;
         }
@@ -442,7 +457,8 @@ static bool is_zero(const char *member, size_t size)
     return true;
 }
 
-static const struct json_field *field_named(const struct json_field *fields, size_t count, const char *name)
+static const struct json_field *field_named(const struct json_field *fields, size_t count,
+                                            const char *name)
 {
     for (size_t i = 0; i < count; i++) {
         if (strcmp(fields[i].name, name) == 0)
@@ -453,8 +469,8 @@ static const struct json_field *field_named(const struct json_field *fields, siz
 
 enum { FIELDS_SUGGESTED = 64 };
 
-static void refuse_unknown(const json_t *obj, const struct json_field *fields, size_t count, const char *prefix,
-                           struct json_faults *faults)
+static void refuse_unknown(const json_t *obj, const struct json_field *fields, size_t count,
+                           const char *prefix, struct json_faults *faults)
 {
     const char *names[FIELDS_SUGGESTED + 1];
     size_t named = 0;
@@ -466,21 +482,23 @@ static void refuse_unknown(const json_t *obj, const struct json_field *fields, s
 
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)obj, name, value) {
+    json_object_foreach((json_t *)obj, name, value)
+    {
         if (field_named(fields, count, name))
             continue;
         char pointer[POINTER_SIZE];
         pointer_to(pointer, prefix, name);
         const char *nearest = nearest_name(name, names);
         if (nearest)
-            json_fault_add(faults, pointer, "there is no member of this name; did you mean %s?", nearest);
+            json_fault_add(faults, pointer, "there is no member of this name; did you mean %s?",
+                           nearest);
         else
             json_fault_add(faults, pointer, "there is no member of this name");
     }
 }
 
-bool json_decode(const json_t *obj, const struct json_field *fields, size_t count, void *out, const char *prefix,
-                 bool strict, struct json_faults *faults)
+bool json_decode(const json_t *obj, const struct json_field *fields, size_t count, void *out,
+                 const char *prefix, bool strict, struct json_faults *faults)
 {
     size_t faults_before = faults->count;
     if (!json_is_object(obj)) {
@@ -513,7 +531,8 @@ bool json_decode(const json_t *obj, const struct json_field *fields, size_t coun
     return faults->count == faults_before;
 }
 
-bool json_decode_err(const json_t *obj, const struct json_field *fields, size_t count, void *out, struct err *err)
+bool json_decode_err(const json_t *obj, const struct json_field *fields, size_t count, void *out,
+                     struct err *err)
 {
     struct json_fault fault;
     struct json_faults faults = { .max = 1, .list = &fault };
@@ -530,8 +549,8 @@ static json_t *must_json(json_t *value)
     return value ? value : must_realloc(NULL, SIZE_MAX, 2); /* aborts, and says why */
 }
 
-/* Text that is not UTF-8 (a foreign message, cut) is written with '?' for every byte beyond ASCII: it must
- * not cost us the rest. */
+/* Text that is not UTF-8 (a foreign message, cut) is written with '?' for every byte beyond ASCII:
+ * it must not cost us the rest. */
 static json_t *json_of_text(const char *text, size_t size)
 {
     size_t len = strnlen(text, size);
@@ -619,7 +638,8 @@ json_t *json_read(const char *text, size_t len, struct err *err)
     json_error_t error;
     json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (!value)
-        err_set(err, ERR_INPUT, "not JSON: line %d, column %d: %s", error.line, error.column, error.text);
+        err_set(err, ERR_INPUT, "not JSON: line %d, column %d: %s", error.line, error.column,
+                error.text);
     return value;
 }
 

@@ -24,7 +24,8 @@ static const struct {
     { "help", HELP, "Print this and leave." },
     { "version", VERSION, "Print the version and leave." },
     { "print-config", PRINT_CONFIG, "Print a settings file with every default and leave." },
-    { "check-config", CHECK_CONFIG, "Check all settings and leave: exit status 0 when they are good, 2 when not." },
+    { "check-config", CHECK_CONFIG,
+      "Check all settings and leave: exit status 0 when they are good, 2 when not." },
 };
 
 /* "bell-exchange", "port" -> BELL_EXCHANGE_PORT */
@@ -70,9 +71,14 @@ static void notes_text(const struct setting *s, char *out, size_t size)
 {
     char limits[160];
     limits_text(s, limits, sizeof limits);
-    size_t n = (size_t)snprintf(out, size, "%s%s%s", limits, *limits && s->unit ? " " : "", s->unit ? s->unit : "");
+    size_t n = (size_t)snprintf(out, size, "%s%s%s", limits, *limits && s->unit ? " " : "",
+                                s->unit ? s->unit : "");
     for (int i = 0; s->names && s->names[i] && n < size; i++)
-        n += (size_t)snprintf(out + n, size - n, "%s%s", i ? ", " : n ? "; one of " : "one of ", s->names[i]);
+        n += (size_t)snprintf(out + n, size - n, "%s%s",
+                              i   ? ", "
+                              : n ? "; one of "
+                                  : "one of ",
+                              s->names[i]);
     if (s->hot && n < size)
         n += (size_t)snprintf(out + n, size - n, "%smay change while running", n ? "; " : "");
     if (s->secret && n < size)
@@ -129,7 +135,8 @@ static void print_help(const struct program *p)
 {
     printf("%s - %s\n", p->name, p->summary);
     if (p->usage)
-        printf("\n%s%s", p->usage, p->usage[0] && p->usage[strlen(p->usage) - 1] == '\n' ? "" : "\n");
+        printf("\n%s%s", p->usage,
+               p->usage[0] && p->usage[strlen(p->usage) - 1] == '\n' ? "" : "\n");
     printf("\nSettings, weakest first: defaults, --config FILE, environment, flags.\n\n");
     for (size_t i = 0; i < p->settings_count; i++) {
         const struct setting *s = &p->settings[i];
@@ -140,9 +147,11 @@ static void print_help(const struct program *p)
         variable_name(p->name, s->name, variable);
         notes_text(s, notes, sizeof notes);
         printf("  --%s%s\n", flag, s->kind == SETTING_BOOL ? "" : " VALUE");
-        printf("      %s%s%s%s\n", s->help ? s->help : "", *notes ? " (" : "", notes, *notes ? ")" : "");
+        printf("      %s%s%s%s\n", s->help ? s->help : "", *notes ? " (" : "", notes,
+               *notes ? ")" : "");
         if (s->fallback)
-            printf("      Default: %s. Environment: %s\n", *s->fallback ? s->fallback : "none", variable);
+            printf("      Default: %s. Environment: %s\n", *s->fallback ? s->fallback : "none",
+                   variable);
         else
             printf("      Required. Environment: %s\n", variable);
     }
@@ -188,8 +197,9 @@ static void refuse_flag(const struct program *p, const char *flag, struct compla
     names[n++] = "config";
     names[n] = NULL;
     const char *nearest = nearest_name(flag, names);
-    complain(complaints, "there is no flag --%.60s; %s%s%s", flag, nearest ? "did you mean --" : "see --help",
-             nearest ? nearest : "", nearest ? "?" : "");
+    complain(complaints, "there is no flag --%.60s; %s%s%s", flag,
+             nearest ? "did you mean --" : "see --help", nearest ? nearest : "",
+             nearest ? "?" : "");
 }
 
 /* "--port=8081": what follows '=' is the value; else it is the next word. */
@@ -245,7 +255,8 @@ static void take_flag(const struct program *p, int argc, char **argv, int *i, st
     }
 }
 
-static void take_line(const struct program *p, int argc, char **argv, struct line *line, struct complaints *complaints)
+static void take_line(const struct program *p, int argc, char **argv, struct line *line,
+                      struct complaints *complaints)
 {
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "-h") == 0)
@@ -275,7 +286,8 @@ static void warn_of_variables(const struct program *p)
         char name[NAME_SIZE];
         const char *equals = strchr(*at, '=');
         size_t len = equals ? (size_t)(equals - *at) : 0;
-        if (len <= strlen(prefix) || len >= sizeof name || strncmp(*at, prefix, strlen(prefix)) != 0)
+        if (len <= strlen(prefix) || len >= sizeof name ||
+            strncmp(*at, prefix, strlen(prefix)) != 0)
             continue;
         memcpy(name, *at, len);
         name[len] = '\0';
@@ -283,7 +295,8 @@ static void warn_of_variables(const struct program *p)
             continue;
         const char *nearest = nearest_name(name + strlen(prefix), names);
         if (nearest)
-            log_warn("variable_ignored", KV_TEXT("name", name), KV_TEXT("did_you_mean", nearest - strlen(prefix)));
+            log_warn("variable_ignored", KV_TEXT("name", name),
+                     KV_TEXT("did_you_mean", nearest - strlen(prefix)));
     }
 }
 
@@ -295,7 +308,8 @@ static const char *variable(const char *program, const char *setting, char name[
     return text && *text ? text : NULL;
 }
 
-static void take_variables(const struct program *p, void *out, bool *given, struct complaints *complaints)
+static void take_variables(const struct program *p, void *out, bool *given,
+                           struct complaints *complaints)
 {
     for (size_t i = 0; i < p->settings_count; i++) {
         const struct setting *s = &p->settings[i];
@@ -333,11 +347,13 @@ static void check_given(const struct program *p, const bool *given, struct compl
             continue;
         flag_name(s->name, flag);
         variable_name(p->name, s->name, name);
-        complain(complaints, "%s is needed (--%s or %s): %s", s->name, flag, name, s->help ? s->help : "");
+        complain(complaints, "%s is needed (--%s or %s): %s", s->name, flag, name,
+                 s->help ? s->help : "");
     }
 }
 
-static void take_file(const struct program *p, const char *path, void *out, bool *given, struct complaints *complaints)
+static void take_file(const struct program *p, const char *path, void *out, bool *given,
+                      struct complaints *complaints)
 {
     struct config *c = config_open(path, complaints);
     if (c)

@@ -15,9 +15,9 @@ struct anchor {
 
 struct frame { /* a list or map under construction */
     struct yaml_node *node;
-    struct yaml_node *last;    /* the latest item or key */
-    struct anchor *anchor;     /* its own, or NULL */
-    bool wants_value;          /* map: a key stands without its value */
+    struct yaml_node *last; /* the latest item or key */
+    struct anchor *anchor;  /* its own, or NULL */
+    bool wants_value;       /* map: a key stands without its value */
 };
 
 enum { ANCHORS_MAX = 64, NODES_MAX = 10000 };
@@ -67,8 +67,8 @@ static bool add_key(struct builder *b, struct frame *f, struct yaml_node *node)
         return refuse(b, node, "a key must be a single word, not a list or a map");
     const struct yaml_node *twin = yaml_key(f->node, node->text);
     if (twin)
-        complain(b->out, "%s:%d:%d: \"%.60s\" is there twice; first on line %d", b->path, node->line, node->column,
-                 node->text, twin->line);
+        complain(b->out, "%s:%d:%d: \"%.60s\" is there twice; first on line %d", b->path,
+                 node->line, node->column, node->text, twin->line);
     if (f->last)
         f->last->next = node;
     else
@@ -118,7 +118,8 @@ static bool check_tag(struct builder *b, const struct yaml_node *node, struct fy
 }
 
 /* The anchor, if the node has one. */
-static bool remember(struct builder *b, struct yaml_node *node, struct fy_token *token, struct anchor **out)
+static bool remember(struct builder *b, struct yaml_node *node, struct fy_token *token,
+                     struct anchor **out)
 {
     *out = NULL;
     if (!token)
@@ -142,8 +143,8 @@ static bool take_alias(struct builder *b, struct fy_event *event)
     }
     bool ok;
     if (!meant) {
-        complain(b->out, "%s:%d:%d: there is no anchor &%.60s above this alias", b->path, node->line, node->column,
-                 name);
+        complain(b->out, "%s:%d:%d: there is no anchor &%.60s above this alias", b->path,
+                 node->line, node->column, name);
         ok = false;
     } else if (meant->is_open) {
         ok = refuse(b, node, "an alias cannot stand inside what it names");
@@ -170,11 +171,12 @@ static bool take_scalar(struct builder *b, struct fy_event *event)
     if (strlen(node->text) != len)
         return refuse(b, node, "a text cannot hold a NUL character");
     struct anchor *anchor;
-    return check_tag(b, node, event->scalar.tag) && remember(b, node, event->scalar.anchor, &anchor) && add(b, node);
+    return check_tag(b, node, event->scalar.tag) &&
+           remember(b, node, event->scalar.anchor, &anchor) && add(b, node);
 }
 
-static bool take_start(struct builder *b, enum yaml_kind kind, struct fy_event *event, struct fy_token *anchor_token,
-                       struct fy_token *tag)
+static bool take_start(struct builder *b, enum yaml_kind kind, struct fy_event *event,
+                       struct fy_token *anchor_token, struct fy_token *tag)
 {
     struct yaml_node *node = new_node(b, kind, event);
     struct anchor *anchor;
@@ -202,13 +204,15 @@ static bool take(struct builder *b, struct fy_event *event)
     case FYET_DOCUMENT_START:
         if (b->documents++ == 0)
             return true;
-        complain(b->out, "%s:%d:1: a second document begins here; a settings file holds one", b->path,
-                 fy_event_start_mark(event) ? fy_event_start_mark(event)->line + 1 : 1);
+        complain(b->out, "%s:%d:1: a second document begins here; a settings file holds one",
+                 b->path, fy_event_start_mark(event) ? fy_event_start_mark(event)->line + 1 : 1);
         return false;
     case FYET_MAPPING_START:
-        return take_start(b, YAML_MAP, event, event->mapping_start.anchor, event->mapping_start.tag);
+        return take_start(b, YAML_MAP, event, event->mapping_start.anchor,
+                          event->mapping_start.tag);
     case FYET_SEQUENCE_START:
-        return take_start(b, YAML_LIST, event, event->sequence_start.anchor, event->sequence_start.tag);
+        return take_start(b, YAML_LIST, event, event->sequence_start.anchor,
+                          event->sequence_start.tag);
     case FYET_MAPPING_END:
     case FYET_SEQUENCE_END:
         return take_end(b);
@@ -227,14 +231,19 @@ static bool check_bytes(const char *path, const char *text, size_t len, struct c
     int line = 1, column = 1;
     for (size_t i = 0; i < len; column++) {
         unsigned char c = (unsigned char)text[i];
-        size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
-        bool ok = n > 0 && n <= len - i && (c >= ' ' || c == '\t' || c == '\n' || c == '\r') && c != 0x7f;
+        size_t n = c < 0x80                ? 1
+                   : c >= 0xc2 && c < 0xe0 ? 2
+                   : c >= 0xe0 && c < 0xf0 ? 3
+                   : c >= 0xf0 && c < 0xf5 ? 4
+                                           : 0;
+        bool ok =
+            n > 0 && n <= len - i && (c >= ' ' || c == '\t' || c == '\n' || c == '\r') && c != 0x7f;
         for (size_t k = 1; ok && k < n; k++)
             ok = ((unsigned char)text[i + k] & 0xc0) == 0x80;
         if (ok && n >= 3) { /* overlong forms, surrogates, beyond the last code point */
             unsigned char second = (unsigned char)text[i + 1];
-            ok = !(c == 0xe0 && second < 0xa0) && !(c == 0xed && second > 0x9f) && !(c == 0xf0 && second < 0x90) &&
-                 !(c == 0xf4 && second > 0x8f);
+            ok = !(c == 0xe0 && second < 0xa0) && !(c == 0xed && second > 0x9f) &&
+                 !(c == 0xf0 && second < 0x90) && !(c == 0xf4 && second > 0x8f);
         }
         if (!ok) {
             complain(out, "%s:%d:%d: byte 0x%02x is not text in UTF-8", path, line, column, c);
@@ -262,7 +271,8 @@ static void complain_syntax(const struct builder *b, struct fy_diag *diag)
     void *at = NULL;
     const struct fy_diag_error *error;
     bool told = false;
-    while ((error = fy_diag_errors_iterate(diag, &at)) && !told) { /* what follows the first is its echo */
+    while ((error = fy_diag_errors_iterate(diag, &at)) &&
+           !told) { /* what follows the first is its echo */
         complain(b->out, "%s:%d:%d: not YAML: %s", b->path, error->line > 0 ? error->line : 1,
                  error->column > 0 ? error->column : 1, error->msg ? error->msg : "syntax error");
         told = true;
@@ -286,7 +296,9 @@ static bool build(struct builder *b, const char *text, size_t len)
 {
     bool ok = false;
     struct fy_parser *parser = NULL;
-    struct fy_diag_cfg diag_cfg = { .output_fn = ignore_output, .level = FYET_ERROR, .module_mask = ~0U };
+    struct fy_diag_cfg diag_cfg = { .output_fn = ignore_output,
+                                    .level = FYET_ERROR,
+                                    .module_mask = ~0U };
     struct fy_diag *diag = fy_diag_create(&diag_cfg);
     if (diag) {
         fy_diag_set_collect_errors(diag, true);
@@ -317,7 +329,8 @@ done:
 struct yaml_node *yaml_parse(const char *path, const char *text, size_t len, struct complaints *out)
 {
     if (len > YAML_SIZE_MAX) {
-        complain(out, "%s: %zu bytes are too many for settings; %d at most", path, len, YAML_SIZE_MAX);
+        complain(out, "%s: %zu bytes are too many for settings; %d at most", path, len,
+                 YAML_SIZE_MAX);
         return NULL;
     }
     if (!check_bytes(path, text, len, out))
@@ -331,9 +344,12 @@ struct yaml_node *yaml_parse(const char *path, const char *text, size_t len, str
         free_chain(b.allocated);
         return NULL;
     }
-    if (!b.root || (b.root->kind == YAML_SCALAR && yaml_is_null(b.root))) { /* nothing, or comments only */
+    if (!b.root ||
+        (b.root->kind == YAML_SCALAR && yaml_is_null(b.root))) { /* nothing, or comments only */
         struct yaml_node *empty = must_alloc(1, sizeof *empty);
-        *empty = (struct yaml_node){ .kind = YAML_MAP, .line = 1, .column = 1, .allocated = b.allocated };
+        *empty = (struct yaml_node){
+            .kind = YAML_MAP, .line = 1, .column = 1, .allocated = b.allocated
+        };
         b.root = b.allocated = empty;
     }
     /* The chain is freed from the root: put it at its head. */
@@ -362,7 +378,8 @@ const struct yaml_node *yaml_resolve(const struct yaml_node *node)
 bool yaml_is_null(const struct yaml_node *node)
 {
     return node->kind == YAML_SCALAR && node->is_plain &&
-           (node->text[0] == '\0' || strcmp(node->text, "~") == 0 || strcmp(node->text, "null") == 0);
+           (node->text[0] == '\0' || strcmp(node->text, "~") == 0 ||
+            strcmp(node->text, "null") == 0);
 }
 
 const struct yaml_node *yaml_key(const struct yaml_node *map, const char *name)

@@ -11,11 +11,18 @@ enum { YEAR_MIN = 1990, YEAR_MAX = 2050 };
 
 enum { HOUR_S = 3600, DAY_S = 86400, EDT_S = -4 * HOUR_S, EST_S = -5 * HOUR_S };
 
-enum { PRE_OPEN_S = 4 * HOUR_S, OPEN_S = 9 * HOUR_S + 1800, CLOSE_S = 16 * HOUR_S, POST_CLOSE_S = 20 * HOUR_S,
-       EARLY_CLOSE_S = 13 * HOUR_S, EARLY_CLOSE_BEFORE_1993_S = 14 * HOUR_S, EARLY_POST_CLOSE_S = 17 * HOUR_S };
+enum {
+    PRE_OPEN_S = 4 * HOUR_S,
+    OPEN_S = 9 * HOUR_S + 1800,
+    CLOSE_S = 16 * HOUR_S,
+    POST_CLOSE_S = 20 * HOUR_S,
+    EARLY_CLOSE_S = 13 * HOUR_S,
+    EARLY_CLOSE_BEFORE_1993_S = 14 * HOUR_S,
+    EARLY_POST_CLOSE_S = 17 * HOUR_S
+};
 
-/* ---- days: numbered from 1970-01-01, proleptic Gregorian (H. Hinnant, "chrono-compatible low-level date
- * algorithms": years begin in March, so that the leap day is a year's last). */
+/* ---- days: numbered from 1970-01-01, proleptic Gregorian (H. Hinnant, "chrono-compatible
+ * low-level date algorithms": years begin in March, so that the leap day is a year's last). */
 
 struct ymd {
     int year, month, day;
@@ -41,7 +48,8 @@ static struct ymd ymd_from_days(int64_t days)
     days += 719468;
     int64_t era = floor_div(days, 146097);
     int64_t day_of_era = days - era * 146097;
-    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
     int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     int64_t month_from_march = (5 * day_of_year + 2) / 153;
     int month = (int)(month_from_march < 10 ? month_from_march + 3 : month_from_march - 9);
@@ -76,7 +84,8 @@ static int weekday_of(int64_t days)
 
 static bool date_is_real(int32_t date)
 {
-    return date > 0 && date <= 99991231 && date_from_ymd(ymd_from_days(days_from_date(date))) == date;
+    return date > 0 && date <= 99991231 &&
+           date_from_ymd(ymd_from_days(days_from_date(date))) == date;
 }
 
 int calendar_weekday(int32_t date)
@@ -202,8 +211,8 @@ static bool is_good_friday(struct ymd d)
 /* A holiday of a fixed date: on a Sunday it is kept on Monday, on a Saturday on Friday. */
 static bool is_kept(struct ymd d, int weekday, int day)
 {
-    return (d.day == day && weekday != SATURDAY && weekday != SUNDAY) || (d.day == day + 1 && weekday == MONDAY) ||
-           (d.day == day - 1 && weekday == FRIDAY);
+    return (d.day == day && weekday != SATURDAY && weekday != SUNDAY) ||
+           (d.day == day + 1 && weekday == MONDAY) || (d.day == day - 1 && weekday == FRIDAY);
 }
 
 static bool is_nth(struct ymd d, int weekday, int wanted, int n)
@@ -215,7 +224,8 @@ static bool is_holiday(struct ymd d, int weekday)
 {
     switch (d.month) {
     case 1: /* New Year's Day: a Saturday's is not kept, the Friday closes the books of the year. */
-        return d.day == 1 || (d.day == 2 && weekday == MONDAY) || (d.year >= 1998 && is_nth(d, weekday, MONDAY, 3));
+        return d.day == 1 || (d.day == 2 && weekday == MONDAY) ||
+               (d.year >= 1998 && is_nth(d, weekday, MONDAY, 3));
     case 2:
         return is_nth(d, weekday, MONDAY, 3);
     case 3:
@@ -242,7 +252,8 @@ static bool is_holiday(struct ymd d, int weekday)
 static bool is_half_day(struct ymd d, int weekday)
 {
     switch (d.month) {
-    case 7: /* Around Independence Day, since 1995. When the 4th is a Thursday: the Friday until 2012, then the Wednesday. */
+    case 7: /* Around Independence Day, since 1995. When the 4th is a Thursday: the Friday until
+               2012, then the Wednesday. */
         if (d.year < 1995)
             return false;
         if (d.day == 3)
@@ -259,7 +270,8 @@ static bool is_half_day(struct ymd d, int weekday)
         return false;
     }
     int32_t date = date_from_ymd(d);
-    return is_listed(special_half_days, sizeof special_half_days / sizeof special_half_days[0], date);
+    return is_listed(special_half_days, sizeof special_half_days / sizeof special_half_days[0],
+                     date);
 }
 
 /* ---- sessions */
@@ -344,8 +356,9 @@ static bool parse_digits(const char *text, int count, int *out)
 bool calendar_date_parse(const char *text, size_t len, int32_t *out)
 {
     struct ymd d;
-    if (len != DATE_TEXT_SIZE - 1 || text[4] != '-' || text[7] != '-' || !parse_digits(text, 4, &d.year) ||
-        !parse_digits(text + 5, 2, &d.month) || !parse_digits(text + 8, 2, &d.day))
+    if (len != DATE_TEXT_SIZE - 1 || text[4] != '-' || text[7] != '-' ||
+        !parse_digits(text, 4, &d.year) || !parse_digits(text + 5, 2, &d.month) ||
+        !parse_digits(text + 8, 2, &d.day))
         return false;
     int32_t date = date_from_ymd(d);
     if (d.year == 0 || !date_is_real(date))
@@ -359,14 +372,16 @@ void calendar_date_format(int32_t date, char out[DATE_TEXT_SIZE])
     struct ymd d = ymd_from_date(date);
     if (date < 0 || d.year > 9999)
         d = (struct ymd){ 0 };
-    snprintf(out, DATE_TEXT_SIZE, "%04u-%02u-%02u", (unsigned)d.year % 10000, (unsigned)d.month % 100,
-             (unsigned)d.day % 100);
+    snprintf(out, DATE_TEXT_SIZE, "%04u-%02u-%02u", (unsigned)d.year % 10000,
+             (unsigned)d.month % 100, (unsigned)d.day % 100);
 }
 
 static const struct {
     const char *name;
     int64_t ns;
-} offset_units[] = { { "h", HOUR_NS }, { "m", MINUTE_NS }, { "s", SECOND_NS }, { "ms", SECOND_NS / 1000 } };
+} offset_units[] = {
+    { "h", HOUR_NS }, { "m", MINUTE_NS }, { "s", SECOND_NS }, { "ms", SECOND_NS / 1000 }
+};
 
 enum { OFFSET_UNITS = sizeof offset_units / sizeof offset_units[0] };
 
@@ -388,8 +403,8 @@ static bool parse_offset(const char *text, size_t len, int64_t *out_ns)
         while (at + unit_len < len && text[at + unit_len] >= 'a' && text[at + unit_len] <= 'z')
             unit_len++;
         int unit = next_unit;
-        while (unit < OFFSET_UNITS &&
-               (strlen(offset_units[unit].name) != unit_len || memcmp(offset_units[unit].name, text + at, unit_len) != 0))
+        while (unit < OFFSET_UNITS && (strlen(offset_units[unit].name) != unit_len ||
+                                       memcmp(offset_units[unit].name, text + at, unit_len) != 0))
             unit++;
         if (at == first || unit == OFFSET_UNITS || n > DAY_NS / offset_units[unit].ns)
             return false;
@@ -417,7 +432,8 @@ bool session_time_parse(const char *text, size_t len, struct session_time *out)
         int64_t offset_ns = 0;
         if (len > word_len) {
             char sign = text[word_len];
-            if ((sign != '+' && sign != '-') || !parse_offset(text + word_len + 1, len - word_len - 1, &offset_ns))
+            if ((sign != '+' && sign != '-') ||
+                !parse_offset(text + word_len + 1, len - word_len - 1, &offset_ns))
                 return false;
             if (sign == '-')
                 offset_ns = -offset_ns;
@@ -430,14 +446,17 @@ bool session_time_parse(const char *text, size_t len, struct session_time *out)
 
 void session_time_format(struct session_time t, char out[SESSION_TIME_TEXT_SIZE])
 {
-    int n = snprintf(out, SESSION_TIME_TEXT_SIZE, "%s%s", t.anchor == ANCHOR_OPEN ? "open" : "close",
-                     t.offset_ns == 0 ? "" : t.offset_ns < 0 ? "-" : "+");
+    int n =
+        snprintf(out, SESSION_TIME_TEXT_SIZE, "%s%s", t.anchor == ANCHOR_OPEN ? "open" : "close",
+                 t.offset_ns == 0  ? ""
+                 : t.offset_ns < 0 ? "-"
+                                   : "+");
     uint64_t left = t.offset_ns < 0 ? 0 - (uint64_t)t.offset_ns : (uint64_t)t.offset_ns;
     for (int unit = 0; unit < OFFSET_UNITS; unit++) {
         uint64_t count = left / (uint64_t)offset_units[unit].ns;
         left %= (uint64_t)offset_units[unit].ns;
         if (count > 0)
-            n += snprintf(out + n, SESSION_TIME_TEXT_SIZE - (size_t)n, "%lu%s", (unsigned long)count,
-                          offset_units[unit].name);
+            n += snprintf(out + n, SESSION_TIME_TEXT_SIZE - (size_t)n, "%lu%s",
+                          (unsigned long)count, offset_units[unit].name);
     }
 }

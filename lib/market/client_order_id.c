@@ -23,8 +23,8 @@ bool instance_name_is_valid(const char *name)
 
 void client_order_id_format(const struct client_order_id *id, char out[CLIENT_ORDER_ID_SIZE])
 {
-    snprintf(out, CLIENT_ORDER_ID_SIZE, "%s%s.%08" PRId32 ".%" PRId64, prefix, id->instance, id->date,
-             id->sequence);
+    snprintf(out, CLIENT_ORDER_ID_SIZE, "%s%s.%08" PRId32 ".%" PRId64, prefix, id->instance,
+             id->date, id->sequence);
 }
 
 /* Digits up to the end or the dot; the canonical form only, so that an id has one spelling. */

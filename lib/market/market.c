@@ -8,7 +8,8 @@ bool symbol_is_valid(const char *text)
     for (; text[len]; len++) {
         char c = text[len];
         bool is_letter = c >= 'A' && c <= 'Z';
-        if (len == SYMBOL_SIZE - 1 || !(is_letter || (len > 0 && ((c >= '0' && c <= '9') || c == '.'))))
+        if (len == SYMBOL_SIZE - 1 ||
+            !(is_letter || (len > 0 && ((c >= '0' && c <= '9') || c == '.'))))
             return false;
     }
     return len > 0;
@@ -18,7 +19,9 @@ const char *const side_names[] = { [SIDE_BUY] = "buy", [SIDE_SELL] = "sell", NUL
 
 const char *const order_type_names[] = { [ORDER_MARKET] = "market", [ORDER_LIMIT] = "limit", NULL };
 
-const char *const time_in_force_names[] = { [TIF_DAY] = "day", [TIF_OPG] = "opg", [TIF_CLS] = "cls", NULL };
+const char *const time_in_force_names[] = {
+    [TIF_DAY] = "day", [TIF_OPG] = "opg", [TIF_CLS] = "cls", NULL
+};
 
 const char *const order_status_names[] = {
     [ORDER_INTENT] = "intent",

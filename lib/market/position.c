@@ -18,7 +18,8 @@ static int64_t absolute(int64_t n)
     return n < 0 ? -n : n;
 }
 
-bool position_apply(struct position *p, enum side side, int64_t qty, struct price price, int64_t fee_micros)
+bool position_apply(struct position *p, enum side side, int64_t qty, struct price price,
+                    int64_t fee_micros)
 {
     assert(qty > 0);
     int64_t signed_qty = side_sign(side) * qty;
@@ -28,18 +29,19 @@ bool position_apply(struct position *p, enum side side, int64_t qty, struct pric
 
     struct position next = *p;
     if (closing > 0) {
-        /* What closing brings in, and what those shares cost: both signed like the position's cost. */
+        /* What closing brings in, and what those shares cost: both signed like the position's cost.
+         */
         __int128 proceeds = (__int128)price.micros * closing * (p->qty > 0 ? 1 : -1);
-        int64_t cost = closing == held
-                           ? p->cost_micros
-                           : (int64_t)divide((__int128)p->cost_micros * closing, held);
+        int64_t cost = closing == held ? p->cost_micros
+                                       : (int64_t)divide((__int128)p->cost_micros * closing, held);
         __int128 realized = (__int128)p->realized_micros + proceeds - cost;
         if (realized != (int64_t)realized)
             return false;
         next.realized_micros = (int64_t)realized;
         next.cost_micros -= cost;
     }
-    __int128 cost = (__int128)next.cost_micros + (__int128)price.micros * (qty - closing) * side_sign(side);
+    __int128 cost =
+        (__int128)next.cost_micros + (__int128)price.micros * (qty - closing) * side_sign(side);
     if (cost != (int64_t)cost)
         return false;
     next.cost_micros = (int64_t)cost;

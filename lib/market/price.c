@@ -13,7 +13,8 @@ bool price_parse(const char *text, size_t len, struct price *out)
     size_t first_digit = at;
     int64_t micros = 0;
     for (; at < len && text[at] >= '0' && text[at] <= '9'; at++) {
-        if (__builtin_mul_overflow(micros, 10, &micros) || __builtin_add_overflow(micros, text[at] - '0', &micros))
+        if (__builtin_mul_overflow(micros, 10, &micros) ||
+            __builtin_add_overflow(micros, text[at] - '0', &micros))
             return false;
     }
     if (at == first_digit || __builtin_mul_overflow(micros, PRICE_SCALE, &micros))
