@@ -376,13 +376,23 @@ static bool is_about_item(long status)
            status != 408 && status != 429;
 }
 
+/* {"accepted":N,"duplicates":M}: any other 200 is somebody else's, and must not take our items off the disk. */
+static bool is_receipt(const struct outbox *o)
+{
+    json_t *reply = json_loadb(o->reply, o->reply_size, 0, NULL);
+    json_int_t taken = json_integer_value(json_object_get(reply, "accepted")) +
+                       json_integer_value(json_object_get(reply, "duplicates"));
+    json_decref(reply);
+    return taken == (json_int_t)o->sending_count;
+}
+
 static void answered(struct outbox *o, CURLcode code, long status)
 {
     if (code != CURLE_OK) {
         come_again(o, curl_easy_strerror(code));
         return;
     }
-    bool taken = status / 100 == 2;
+    bool taken = status / 100 == 2 && is_receipt(o);
     if (!taken && !is_about_item(status)) {
         char reason[300];
         snprintf(reason, sizeof reason, "HTTP %ld %.200s", status, o->reply);

@@ -31,6 +31,7 @@ struct world {
     size_t script_at, script_count;
     const char *poison;  /* a batch with this text is refused with 422 */
     bool copy_at_request;
+    int strangers;       /* answers that are no receipt */
     int requests, batch_most, committed, empties;
     int64_t first_request_ns, bytes_most;
     int *ids, ids_count; /* as received and taken, any route */
@@ -54,6 +55,12 @@ static void on_request(void *ctx, const struct http_request *req, struct http_re
     if (w->copy_at_request)
         copy_folder(w);
     res->status = w->script_at < w->script_count ? w->script[w->script_at++] : 200;
+    if (res->status == 200 && w->strangers > 0) { /* another program on that port */
+        w->strangers--;
+        res->body = must_strdup(w->strangers % 2 ? "<html>Welcome</html>" : "{\"accepted\":1}");
+        res->body_size = strlen(res->body);
+        return;
+    }
     if (w->poison && strstr(req->body, w->poison))
         res->status = 422;
     if (res->status != 200) {
@@ -76,6 +83,8 @@ static void on_request(void *ctx, const struct http_request *req, struct http_re
         route[0] = id;
     }
     json_decref(body);
+    res->body = must_alloc(1, 64);
+    res->body_size = (size_t)snprintf(res->body, 64, "{\"accepted\":%d,\"duplicates\":%d}", (int)n / 2, (int)n - (int)n / 2);
     w->batch_most = w->batch_most > (int)n ? w->batch_most : (int)n;
     w->bytes_most = w->bytes_most > (int64_t)req->body_size ? w->bytes_most : (int64_t)req->body_size;
 }
@@ -279,6 +288,19 @@ static void what_passes_is_sent_again_with_growing_delay(void **state)
     assert_int_equal(w->requests, 6);
     assert_int_equal(outbox_rejected(w->outbox), 0);
     assert_in_range(took_ms, 250 + 500 + 1000 + 2000 + 4000, 30000);
+}
+
+static void a_stranger_s_200_takes_nothing(void **state)
+{
+    struct world *w = *state;
+    w->strangers = 2;
+    open_outbox(w, w->folder, 0);
+    for (int i = 1; i <= 10; i++)
+        put(w, "/api/v1/a", i);
+    RUN_UNTIL(w, w->requests == 3);
+    RUN_UNTIL(w, outbox_pending(w->outbox) == 0);
+    expect_in_order(w, 10);
+    assert_int_equal(outbox_rejected(w->outbox), 0);
 }
 
 static void a_refused_item_is_set_aside_and_nothing_waits_behind_it(void **state)
@@ -522,6 +544,7 @@ int main(int argc, char **argv)
         TEST(a_batch_has_a_limit_in_bytes),
         TEST(an_item_too_long_is_refused_and_harms_nothing),
         TEST(what_passes_is_sent_again_with_growing_delay),
+        TEST(a_stranger_s_200_takes_nothing),
         TEST(a_refused_item_is_set_aside_and_nothing_waits_behind_it),
         TEST(an_api_that_is_away_is_waited_for),
         TEST(what_was_committed_survives_a_crash),
