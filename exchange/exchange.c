@@ -134,7 +134,7 @@ static bool parse_speed(const char *text, enum driver_mode *mode, double *speed,
     *mode = DRIVER_SPEED;
     if (strcmp(text, "real") == 0) {
         *mode = DRIVER_REAL;
-    } else if (strcmp(text, "lockstep") == 0 || strcmp(text, "max") == 0) {
+    } else if (strcmp(text, "lockstep") == 0 || strcmp(text, "max") == 0 || strcmp(text, "0") == 0) {
         *mode = DRIVER_LOCKSTEP;
         *speed = 0;
     } else {
@@ -149,7 +149,7 @@ static bool parse_speed(const char *text, enum driver_mode *mode, double *speed,
 static bool parse_from(const struct exchange *x, enum driver_mode mode, int64_t *out, struct err *err)
 {
     const char *text = x->settings.from;
-    int32_t date = 0;
+    int32_t date = 0, least = feed_is_synthetic(x->feed) ? 20000201 : 19900102;
     if (mode == DRIVER_REAL) {
         *out = clock_utc_ns();
         return text[0] ? err_set(err, ERR_INPUT, "from %.30s: a market in real time starts now; leave it out", text)
@@ -161,9 +161,9 @@ static bool parse_from(const struct exchange *x, enum driver_mode mode, int64_t 
         return err_set(err, ERR_INPUT, "from %.30s: expected a date like 2013-10-07 or a time like 2013-10-07T13:00:00Z",
                        text);
     if (date)
-        *out = calendar_ns(date, 4 * 3600);
-    if (*out < calendar_ns(20000201, 0) || *out > calendar_ns(20491231, 0))
-        return err_set(err, ERR_INPUT, "from %.30s: expected a time from February 2000 to 2049", text);
+        *out = date < least || date > 20491231 ? 0 : calendar_ns(date, 4 * 3600);
+    if (*out < calendar_ns(least, 0) || *out > calendar_ns(20491231, 0))
+        return err_set(err, ERR_INPUT, "from %.30s: expected a time from %d to 2049", text, least / 10000);
     if (!feed_is_synthetic(x->feed) && calendar_date(*out) > feed_last_date(x->feed)) {
         char last[DATE_TEXT_SIZE];
         calendar_date_format(feed_last_date(x->feed), last);
@@ -176,6 +176,8 @@ static bool open_feed(struct exchange *x, struct err *err)
 {
     const struct exchange_settings *s = &x->settings;
     static struct complaints complaints; /* large */
+    if (s->bars[0] == '\0' && s->symbols.count == 0)
+        return err_set(err, ERR_INPUT, "symbols: a synthetic market needs at least one");
     if (s->bars[0] == '\0') {
         x->feed = feed_new_synthetic((uint64_t)s->seed, s->symbols.names, (size_t)s->symbols.count);
         return true;

@@ -85,6 +85,15 @@ static bool parameter_word(struct call *c, const char *name, const char *const *
     return true;
 }
 
+/* Dates are brought within what the calendar can turn into times: there is no data beyond. */
+static bool parse_date(const char *text, int32_t *out)
+{
+    if (!calendar_date_parse(text, strlen(text), out))
+        return false;
+    *out = *out < 19800101 ? 19800101 : *out > 20600101 ? 20600101 : *out;
+    return true;
+}
+
 /* A time, or a date: New York midnight, or the end of that day for the end of an interval. A raw '+' has
  * become a space on its way. */
 static bool parameter_time(struct call *c, const char *name, bool day_end, int64_t *value)
@@ -94,7 +103,7 @@ static bool parameter_time(struct call *c, const char *name, bool day_end, int64
     int32_t date;
     if (!text)
         return true;
-    if (calendar_date_parse(text, strlen(text), &date)) {
+    if (parse_date(text, &date)) {
         *value = day_end ? calendar_ns(calendar_add_days(date, 1), 0) - 1 : calendar_ns(date, 0);
         return true;
     }
@@ -114,7 +123,7 @@ static bool parameter_date(struct call *c, const char *name, int32_t *value)
     int64_t time_ns;
     if (!text)
         return true;
-    if (calendar_date_parse(text, strlen(text), value))
+    if (parse_date(text, value))
         return true;
     if (!time_parse(text, strlen(text), &time_ns))
         return bad_parameter(c, name, "a date like 2013-10-07");

@@ -207,6 +207,8 @@ static bool load(void *state, int32_t date, int step, struct feed_day *day)
 {
     const struct synthetic *s = state;
     struct session x;
+    if (step > 0 && date < FIRST_DATE)
+        date = FIRST_DATE;
     for (int i = 0; !calendar_session(date, &x); i++) {
         if (i == 14 || date < FIRST_DATE)
             return false; /* beyond the calendar */
