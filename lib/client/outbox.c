@@ -380,10 +380,9 @@ static bool is_about_item(long status)
 static bool is_receipt(const struct outbox *o)
 {
     json_t *reply = json_loadb(o->reply, o->reply_size, 0, NULL);
-    json_int_t taken = json_integer_value(json_object_get(reply, "accepted")) +
-                       json_integer_value(json_object_get(reply, "duplicates"));
+    bool ok = json_is_integer(json_object_get(reply, "accepted")) && json_is_integer(json_object_get(reply, "duplicates"));
     json_decref(reply);
-    return taken == (json_int_t)o->sending_count;
+    return ok;
 }
 
 static void answered(struct outbox *o, CURLcode code, long status)

@@ -3,7 +3,7 @@
  * outbox_put appends to a journal; outbox_commit makes it durable; delivery runs by itself on the loop
  * (libcurl): everything waiting of one route goes as {"items":[...]}, at most 500 items or 512 KiB a POST, one POST
  * at a time, the route with the oldest item first. So an item may be overtaken by one of another route, never of its
- * own. An answer 2xx whose "accepted" and "duplicates" add up is noted in the journal; after a crash what was not
+ * own. An answer 2xx with "accepted" and "duplicates" is noted in the journal; after a crash what was not
  * noted goes again, which the API takes as the same rows. No reply, 5xx, another 2xx, or an answer about us and not the item (401, 403, 404, 405, 408, 429): again after a
  * growing delay (0.25 s to 10 s), for ever. Any other 4xx: the batch goes again item by item, and an item refused
  * alone is logged with the API's reason and set aside in rejected.jsonl: nothing waits behind it.

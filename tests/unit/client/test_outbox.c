@@ -57,7 +57,7 @@ static void on_request(void *ctx, const struct http_request *req, struct http_re
     res->status = w->script_at < w->script_count ? w->script[w->script_at++] : 200;
     if (res->status == 200 && w->strangers > 0) { /* another program on that port */
         w->strangers--;
-        res->body = must_strdup(w->strangers % 2 ? "<html>Welcome</html>" : "{\"accepted\":1}");
+        res->body = must_strdup(w->strangers % 2 ? "<html>Welcome</html>" : "{\"accepted\":\"yes\"}");
         res->body_size = strlen(res->body);
         return;
     }
