@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/buffer.h"
 #include "core/base.h"
 #include "core/clock.h"
 #include "core/json.h"
@@ -37,7 +38,11 @@ static const struct parameter {
 
 void filter_init(struct filter *f)
 {
-    *f = (struct filter){ .start = INT64_MIN, .end = INT64_MAX, .end_date = INT32_MAX, .limit = LIMIT_DEFAULT };
+    memset(f, 0, sizeof *f); /* it is large: no compound literal */
+    f->start = INT64_MIN;
+    f->end = INT64_MAX;
+    f->end_date = INT32_MAX;
+    f->limit = LIMIT_DEFAULT;
 }
 
 void filter_names(unsigned allowed, const char *out[FILTER_NAMES])
@@ -144,18 +149,16 @@ static bool read_one(const struct parameter *p, unsigned allowed, const char *te
 /* The route and every parameter but page and format, digested. */
 static void bind(unsigned allowed, const char *route, filter_lookup *lookup, void *ctx, struct filter *out)
 {
-    enum { EACH = 2200 };
-    size_t size = strlen(route) + 1 + EACH * COUNT_OF(parameters);
-    char *text = must_alloc(size, 1);
-    int used = snprintf(text, size, "%s", route);
+    struct buffer text = { 0 };
+    buffer_text(&text, route);
     for (size_t i = 0; i < COUNT_OF(parameters); i++) {
         const struct parameter *p = &parameters[i];
         const char *value = allowed & 1u << i ? lookup(ctx, p->name) : NULL;
         if (value && p->kind != LIMIT && p->kind != CURSOR && p->kind != FORMAT)
-            used += snprintf(text + used, size - (size_t)used, "\n%s=%.2048s", p->name, value);
+            buffer_printf(&text, "\n%s=%s", p->name, value);
     }
-    sha256_hex(text, (size_t)used, out->bound);
-    free(text);
+    sha256_hex(text.data, text.size, out->bound);
+    buffer_free(&text);
 }
 
 bool filter_parse(unsigned allowed, const char *route, const char *const *names, filter_lookup *lookup,

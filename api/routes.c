@@ -279,7 +279,6 @@ static int dispatch(const struct _u_request *req, struct _u_response *res, void 
     c->request_id = rid;
     c->body = req->binary_body ? req->binary_body : "";
     c->body_size = req->binary_body_length;
-    filter_init(&c->filter);
     /* Methods are case-sensitive, for ulfius they are not. */
     if (route && strcmp(req->http_verb, route->method) != 0 &&
         !(strcmp(req->http_verb, "HEAD") == 0 && strcmp(route->method, "GET") == 0))

@@ -359,6 +359,18 @@ static bool is_filled(const struct entry *e, int64_t from, int64_t to, bool *ove
     return reached >= to;
 }
 
+static void cover(struct entry *e, int64_t from, int64_t to)
+{
+    for (size_t i = 0; i < e->filled_count; i++)
+        if (e->filled[i].to == from) { /* the usual case: one stretch that grows */
+            e->filled[i].to = to;
+            return;
+        }
+    e->filled = must_realloc(e->filled, e->filled_count + 1, sizeof *e->filled);
+    e->filled[e->filled_count].from = from;
+    e->filled[e->filled_count++].to = to;
+}
+
 static bool plan_fill(struct state *s, struct entry *e, const struct event *v)
 {
     struct key k = { 0 };
@@ -375,9 +387,7 @@ static bool plan_fill(struct state *s, struct entry *e, const struct event *v)
         log_error("fills_overlapped", KV_TEXT("account", v->account), KV_TEXT("order_id", v->order_id),
                   KV_TEXT("execution_id", v->execution_id), KV_INT("filled_qty", v->filled_quantity),
                   KV_INT("qty", v->fill_quantity));
-    e->filled = must_realloc(e->filled, e->filled_count + 1, sizeof *e->filled);
-    e->filled[e->filled_count].from = from;
-    e->filled[e->filled_count++].to = v->filled_quantity;
+    cover(e, from, v->filled_quantity);
 
     struct fill *f = must_alloc(1, sizeof *f);
     *f = (struct fill){ .order = &e->now, .timestamp = v->timestamp, .quantity = v->fill_quantity,

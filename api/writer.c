@@ -1,6 +1,9 @@
 #include "api/writer.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -9,9 +12,10 @@
 #include "core/clock.h"
 #include "core/log.h"
 
-enum { VERSIONS_AGE_MS = 100, VERSIONS_MAX = 500, RETRY_FIRST_MS = 100, RETRY_MAX_MS = 2000 };
+enum { VERSIONS_AGE_MS = 1000, VERSIONS_MAX = GROUP_ROWS, RETRY_FIRST_MS = 100, RETRY_MAX_MS = 2000,
+       GATHER_MAX_NS = 5000000 };
 
-enum batch_stage { BATCH_WAITING, BATCH_TAKEN, BATCH_DONE, BATCH_LEFT };
+enum batch_stage { BATCH_WAITING, BATCH_DONE, BATCH_LEFT };
 
 struct batch {
     const struct table *table;
@@ -20,11 +24,11 @@ struct batch {
     json_t *keep;
     struct batch *next;
 
-    /* Under the writer's lock: who has it, and what became of it. */
-    enum batch_stage stage;
-    bool is_left;              /* the caller has gone: the writer frees it */
-    pthread_cond_t done;
-    enum writer_result result;
+    /* Waiting becomes done (the writer's last touch is to post `done`, the caller frees) or left (the caller has
+     * gone, the writer frees); one exchange decides. */
+    _Atomic enum batch_stage stage;
+    sem_t done;
+    enum writer_result result; /* the writer's until done */
     struct writer_count counts;
     struct err err;
 };
@@ -35,7 +39,7 @@ struct writer {
     pthread_mutex_t lock;
     pthread_cond_t work;
     struct batch *first, **end;
-    size_t queue_rows;
+    size_t queue_rows, queue_batches;
     bool is_stopping;
     int64_t stop_ms;           /* when stopping: how long to go on trying */
     int64_t away_since_ms;     /* 0: the database is there */
@@ -45,6 +49,8 @@ struct writer {
     /* the thread's */
     struct db_insert *rows;
     size_t rows_count, rows_room;
+    size_t last_batches;       /* answered by the last group */
+    int64_t last_store_ns;     /* what storing it took */
     int64_t versions_since_ms; /* when the oldest version due was planned; 0: none */
 };
 
@@ -75,7 +81,7 @@ struct batch *batch_new(const struct table *t, size_t count)
     b->table = t;
     b->count = count;
     b->records = must_alloc(count ? count : 1, t->record_size);
-    cond_init(&b->done);
+    sem_init(&b->done, 0, 0);
     return b;
 }
 
@@ -97,19 +103,40 @@ void batch_free(struct batch *b)
     if (!b)
         return;
     json_decref(b->keep);
-    pthread_cond_destroy(&b->done);
+    sem_destroy(&b->done);
     free(b->records);
     free(b);
 }
 
 /* ---- callers */
 
-enum writer_result writer_submit(struct writer *w, struct batch *b, struct writer_count *out, struct err *err)
+/* True: done; false: the batch is now the writer's to free. */
+static bool wait_done(struct batch *b, int64_t wait_ms)
 {
-    enum writer_result result = WRITER_AWAY;
-    int64_t until_ms = now_ms() + w->options.wait_ms;
-    struct timespec until = deadline(until_ms);
+    struct timespec until;
+    enum batch_stage waiting = BATCH_WAITING;
+    clock_gettime(CLOCK_REALTIME, &until); /* what sem_timedwait wants */
+    until.tv_sec += wait_ms / 1000;
+    until.tv_nsec += wait_ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    while (sem_timedwait(&b->done, &until) != 0) {
+        if (errno == EINTR)
+            continue;
+        if (atomic_compare_exchange_strong(&b->stage, &waiting, BATCH_LEFT))
+            return false;
+        sem_wait(&b->done); /* done this instant */
+        return true;
+    }
+    return true;
+}
 
+/* In line; false with err when there is no use. */
+static bool enqueue(struct writer *w, struct batch *b, struct err *err)
+{
+    bool ok = false;
     pthread_mutex_lock(&w->lock);
     if (w->is_stopping) {
         err_set(err, ERR_IO, "the server is stopping");
@@ -121,21 +148,29 @@ enum writer_result writer_submit(struct writer *w, struct batch *b, struct write
         *w->end = b;
         w->end = &b->next;
         w->queue_rows += b->count;
-        pthread_cond_signal(&w->work);
-        while (b->stage != BATCH_DONE)
-            if (pthread_cond_timedwait(&b->done, &w->lock, &until) != 0 && now_ms() >= until_ms)
-                break;
-        if (b->stage == BATCH_DONE) {
-            result = b->result;
-            *out = b->counts;
-            *err = b->err;
-        } else {
-            b->is_left = true;
-            *err = w->away_since_ms ? w->away : (struct err){ ERR_IO, "the database takes too long" };
-            b = NULL; /* the writer's */
-        }
+        w->queue_batches++;
+        ok = true;
     }
     pthread_mutex_unlock(&w->lock);
+    return ok;
+}
+
+enum writer_result writer_submit(struct writer *w, struct batch *b, struct writer_count *out, struct err *err)
+{
+    if (!enqueue(w, b, err)) {
+        batch_free(b);
+        return WRITER_AWAY;
+    }
+    pthread_cond_signal(&w->work);
+    if (!wait_done(b, w->options.wait_ms)) {
+        pthread_mutex_lock(&w->lock);
+        *err = w->away_since_ms ? w->away : (struct err){ ERR_IO, "the database takes too long" };
+        pthread_mutex_unlock(&w->lock);
+        return WRITER_AWAY;
+    }
+    enum writer_result result = b->result;
+    *out = b->counts;
+    *err = b->err;
     batch_free(b);
     return result;
 }
@@ -162,6 +197,18 @@ struct writer_totals writer_totals(struct writer *w)
 
 /* ---- the thread */
 
+/* Those answered last are about to send their next: a short wait for them, a quarter of what a commit takes,
+ * spares half of the commits. Alone, nobody waits. */
+static void gather(struct writer *w)
+{
+    int64_t wait_ns = w->last_store_ns / 4 < GATHER_MAX_NS ? w->last_store_ns / 4 : GATHER_MAX_NS;
+    int64_t until_ns = clock_mono_ns() + wait_ns;
+    struct timespec until = { .tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000 };
+    while (w->first && w->queue_batches < w->last_batches && w->queue_rows < GROUP_ROWS && !w->is_stopping)
+        if (pthread_cond_timedwait(&w->work, &w->lock, &until) != 0)
+            break;
+}
+
 /* All that waits, up to a group; NULL: stop. Returns with an empty group when versions are due. */
 static bool take_group(struct writer *w, struct batch **group)
 {
@@ -177,6 +224,7 @@ static bool take_group(struct writer *w, struct batch **group)
             pthread_cond_wait(&w->work, &w->lock);
         }
     }
+    gather(w);
     bool go_on = w->first || !w->is_stopping;
     size_t rows = 0;
     struct batch **to = group;
@@ -184,12 +232,12 @@ static bool take_group(struct writer *w, struct batch **group)
         struct batch *b = w->first;
         w->first = b->next;
         w->queue_rows -= b->count;
+        w->queue_batches--;
         b->next = NULL;
-        if (b->is_left) {
+        if (atomic_load(&b->stage) == BATCH_LEFT) {
             batch_free(b);
             continue;
         }
-        b->stage = BATCH_TAKEN;
         rows += b->count;
         *to = b;
         to = &b->next;
@@ -286,12 +334,14 @@ static bool owns(struct batch *b, const void *record)
 static enum db_outcome store_singly(struct writer *w, struct batch *group)
 {
     struct err err;
+    bool refused = false;
     for (size_t i = 0; i < w->rows_count; i++) {
         enum db_outcome outcome = store(w, &w->rows[i], 1, &err);
         if (outcome == DB_LOST)
             return DB_LOST;
         if (outcome != DB_REFUSED)
             continue;
+        refused = true;
         log_error("row_refused", KV_TEXT("table", w->rows[i].table->name), KV_TEXT("why", err.text));
         for (struct batch *b = group; b; b = b->next)
             if (owns(b, w->rows[i].record)) {
@@ -299,28 +349,35 @@ static enum db_outcome store_singly(struct writer *w, struct batch *group)
                 b->err = err;
             }
     }
+    /* A duplicate of this group may have been one of a row refused: its caller must ask again. */
+    for (struct batch *b = group; refused && b; b = b->next)
+        if (b->result == WRITER_DONE && b->counts.duplicates) {
+            b->result = WRITER_AWAY;
+            err_set(&b->err, ERR_IO, "a row sent at the same time was refused: send again");
+        }
     return reload(w) ? DB_STORED : DB_LOST;
 }
 
 static void answer(struct writer *w, struct batch *group, bool stored)
 {
+    struct err why = { ERR_IO, "the server is stopping" };
     pthread_mutex_lock(&w->lock);
     w->totals.groups += stored && w->rows_count;
     w->totals.rows += stored ? (int64_t)w->rows_count : 0;
+    if (w->away_since_ms)
+        why = w->away;
+    pthread_mutex_unlock(&w->lock);
     for (struct batch *b = group, *next; b; b = next) {
         next = b->next;
         if (!stored) {
             b->result = WRITER_AWAY;
-            b->err = w->away_since_ms ? w->away : (struct err){ ERR_IO, "the server is stopping" };
+            b->err = why;
         }
-        if (b->is_left) {
+        if (atomic_exchange(&b->stage, BATCH_DONE) == BATCH_LEFT)
             batch_free(b);
-            continue;
-        }
-        b->stage = BATCH_DONE;
-        pthread_cond_signal(&b->done);
+        else
+            sem_post(&b->done);
     }
-    pthread_mutex_unlock(&w->lock);
 }
 
 static bool write_group(struct writer *w, struct batch *group)
@@ -328,8 +385,13 @@ static bool write_group(struct writer *w, struct batch *group)
     struct err err = { 0 };
     enum db_outcome outcome = DB_STORED;
     plan_group(w, group);
+    w->last_batches = 0;
+    for (struct batch *b = group; b; b = b->next)
+        w->last_batches++;
+    int64_t began_ns = clock_mono_ns();
     if (w->rows_count)
         outcome = store(w, w->rows, w->rows_count, &err);
+    w->last_store_ns = clock_mono_ns() - began_ns;
     if (outcome == DB_REFUSED)
         outcome = store_singly(w, group);
     else if (outcome == DB_STORED)
@@ -380,6 +442,7 @@ static void *run(void *arg)
     group = w->first;
     w->first = NULL;
     w->end = &w->first;
+    w->queue_batches = w->queue_rows = 0;
     pthread_mutex_unlock(&w->lock);
     w->rows_count = 0;
     answer(w, group, false);

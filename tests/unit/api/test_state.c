@@ -1,0 +1,225 @@
+/* state: scripts of records in, answers out. A line is a record; what is true at the end stands in the row. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/state.h"
+#include "core/base.h"
+#include "tests/support/rows.h"
+
+enum { LINES = 8 };
+
+/* "intent T" | "STATUS T filled [id qty price]": an event of order 1, at second T; with an execution when it is a fill. */
+struct script {
+    const char *label;
+    const char *lines[LINES];
+    const char *news;     /* '1' new, '0' known, per line */
+    const char *status;
+    int64_t filled, quantity;
+    size_t fills;
+};
+
+static const struct script scripts[] = {
+    { "intent_alone", { "intent 1" }, "1", "intent", 0, 0, 0 },
+    { "intent_twice", { "intent 1", "intent 2" }, "10", "intent", 0, 0, 0 },
+    { "a_life", { "intent 1", "accepted 1 0", "new 2 0", "filled 3 100 x 100 10" }, "1111", "filled", 100, 100, 1 },
+    { "the_intent_last", { "new 2 0", "filled 3 100 x 100 10", "intent 1" }, "111", "filled", 100, 100, 1 },
+    { "final_stays_final", { "filled 3 100 x 100 10", "new 9 0", "canceled 2 0" }, "111", "filled", 100, 100, 1 },
+    { "canceled_after_part", { "partially_filled 2 30 x 30 10", "canceled 3 30" }, "11", "canceled", 30, 30, 1 },
+    { "canceled_then_its_late_part", { "canceled 3 30", "partially_filled 2 30 x 30 10" }, "11", "canceled", 30, 30, 1 },
+    { "a_canceled_order_that_filled_more", { "canceled 3 0", "partially_filled 2 30 x 30 10" }, "11", "canceled", 30, 30, 1 },
+    { "more_filled_beats_later", { "partially_filled 2 40 x 40 10", "new 9 0" }, "11", "partially_filled", 40, 40, 1 },
+    { "of_one_time_the_further", { "new 2 0", "accepted 2 0" }, "11", "new", 0, 0, 0 },
+    { "same_execution_twice", { "filled 3 100 x 100 10", "filled 4 100 x 100 10" }, "10", "filled", 100, 100, 1 },
+    { "same_event_twice", { "new 2 0", "new 2 0", "new 3 0" }, "101", "new", 0, 0, 0 },
+    { "known_by_another_id", { "partially_filled 2 40 x 40 10", "partially_filled 2 40 y 40 10" }, "10",
+      "partially_filled", 40, 40, 1 },
+    { "another_part_is_another_fill", { "partially_filled 3 40 x 10 10", "partially_filled 2 30 y 30 10" }, "11",
+      "partially_filled", 40, 40, 2 },
+    { "two_parts_told_as_one", { "partially_filled 2 30 x 30 10", "partially_filled 3 40 y 10 10",
+      "partially_filled 3 40 z 40 10" }, "110", "partially_filled", 40, 40, 2 },
+    { "backwards", { "filled 4 100 z 60 12", "partially_filled 3 40 y 10 11", "partially_filled 2 30 x 30 10" }, "111",
+      "filled", 100, 100, 3 },
+    { "overlapping_is_a_fact_of_its_own", { "partially_filled 2 40 x 40 10", "partially_filled 3 60 y 30 10" }, "11",
+      "partially_filled", 60, 70, 2 },
+};
+
+static const char account[] = "A", ours[] = "bell.s.20131007.1";
+
+static bool feed(struct state *s, const char *line)
+{
+    char word[32], id[37] = "";
+    long long second = 0, filled = 0, qty = 0, price = 0;
+    int fields = sscanf(line, "%31s %lld %lld %36s %lld %lld", word, &second, &filled, id, &qty, &price);
+    if (strcmp(word, "intent") == 0) {
+        struct order o;
+        table_init(&order_table, &o);
+        strcpy(o.account, account);
+        strcpy(o.client_order_id, ours);
+        strcpy(o.strategy, "s");
+        strcpy(o.symbol, "SPY");
+        strcpy(o.run_id, "019a2b3c-0000-7000-8000-000000000001");
+        o.timestamp = o.updated_at = second * SECOND_NS;
+        o.status = ORDER_INTENT;
+        o.filled_quantity = 0;
+        o.quantity = 100;
+        return state_plan(s, &order_table, &o);
+    }
+    struct event e;
+    table_init(&event_table, &e);
+    strcpy(e.account, account);
+    strcpy(e.client_order_id, ours);
+    strcpy(e.order_id, "o");
+    strcpy(e.strategy, "s");
+    strcpy(e.symbol, "SPY");
+    e.timestamp = second * SECOND_NS;
+    e.submitted_at = SECOND_NS;
+    e.quantity = 100;
+    e.filled_quantity = filled;
+    e.status = name_index(order_status_names, word);
+    assert_true(e.status >= 0);
+    if (fields == 6) {
+        strcpy(e.event, filled == 100 ? "fill" : "partial_fill");
+        strcpy(e.execution_id, id);
+        strcpy(e.event_key, id);
+        e.fill_quantity = qty;
+        e.fill_price = price * USD;
+        e.average_price = price * USD;
+    } else {
+        strcpy(e.event, word);
+        snprintf(e.event_key, sizeof e.event_key, "o/%s/%lld", word, filled);
+    }
+    return state_plan(s, &event_table, &e);
+}
+
+static void check(struct state *s, const struct script *c)
+{
+    size_t count, fills;
+    state_read(s);
+    const struct order_key *orders = state_orders(s, &count);
+    assert_int_equal(count, 1);
+    assert_string_equal(order_status_names[orders[0].order->status], c->status);
+    assert_int_equal(orders[0].order->filled_quantity, c->filled);
+    state_fills(s, &fills);
+    assert_int_equal(fills, c->fills);
+    const struct book *book = state_book(s);
+    assert_int_equal(book->count ? book->list[0]->now.qty : 0, c->quantity);
+    state_read_done(s);
+}
+
+static void ends_as_told(void **state)
+{
+    const struct script *c = *state;
+    struct state *s = state_new();
+    size_t count;
+    for (size_t i = 0; i < LINES && c->lines[i]; i++)
+        assert_int_equal(feed(s, c->lines[i]), c->news[i] == '1');
+    /* Planned is not yet visible. */
+    state_read(s);
+    state_orders(s, &count);
+    assert_int_equal(count, 0);
+    state_read_done(s);
+    state_publish(s);
+    check(s, c);
+    state_free(s);
+}
+
+/* What is visible in between must not matter either: published after every line. */
+static void ends_the_same_step_by_step(void **state)
+{
+    const struct script *c = *state;
+    struct state *s = state_new();
+    for (size_t i = 0; i < LINES && c->lines[i]; i++) {
+        feed(s, c->lines[i]);
+        state_publish(s);
+    }
+    check(s, c);
+    state_free(s);
+}
+
+static void every_change_is_a_version(void **state)
+{
+    struct state *s = state_new();
+    const struct order *versions;
+    (void)state;
+    feed(s, "intent 1");
+    assert_int_equal(state_versions(s, &versions), 0); /* the intent is its own row */
+    feed(s, "new 2 0");
+    feed(s, "new 2 0");
+    feed(s, "filled 3 100 x 100 10");
+    assert_int_equal(state_versions(s, &versions), 2);
+    assert_int_equal(versions[0].version, 2);
+    assert_int_equal(versions[1].version, 3);
+    assert_int_equal(versions[1].status, ORDER_FILLED);
+    assert_int_equal(versions[1].timestamp, 3 * SECOND_NS);
+    state_versions_taken(s);
+    assert_int_equal(state_versions(s, &versions), 0);
+    state_free(s);
+}
+
+static void a_loaded_state_makes_up_for_lost_versions(void **state)
+{
+    struct state *s = state_new();
+    const struct order *versions;
+    struct order o;
+    struct event e;
+    (void)state;
+    table_init(&order_table, &o);
+    strcpy(o.account, account);
+    strcpy(o.client_order_id, ours);
+    o.timestamp = o.updated_at = SECOND_NS;
+    o.filled_quantity = 0;
+    o.status = ORDER_INTENT;
+    o.version = 4;
+    state_load(s, &order_table, &o);
+    table_init(&event_table, &e);
+    strcpy(e.account, account);
+    strcpy(e.client_order_id, ours);
+    strcpy(e.event, "canceled");
+    strcpy(e.event_key, "o/canceled/0");
+    e.timestamp = 2 * SECOND_NS;
+    e.filled_quantity = 0;
+    e.status = ORDER_CANCELED;
+    state_load(s, &event_table, &e);
+    state_loaded(s);
+    assert_int_equal(state_versions(s, &versions), 1);
+    assert_int_equal(versions[0].version, 5);
+    assert_int_equal(versions[0].status, ORDER_CANCELED);
+    assert_false(state_plan(s, &event_table, &e)); /* and it is known */
+    state_free(s);
+}
+
+static void a_bar_is_known_by_minute_symbol_and_source(void **state)
+{
+    struct state *s = state_new();
+    struct minute_bar b = { .timestamp = INT64_C(1381152600) * SECOND_NS, .symbol = "SPY", .source = "x", .close = 5 * USD };
+    (void)state;
+    assert_true(state_plan(s, &bar_table, &b));
+    assert_false(state_plan(s, &bar_table, &b));
+    b.timestamp += MINUTE_NS;
+    b.close = 6 * USD;
+    assert_true(state_plan(s, &bar_table, &b));
+    b.timestamp += DAY_NS;
+    assert_true(state_plan(s, &bar_table, &b));
+    strcpy(b.source, "y");
+    b.close = 7 * USD;
+    assert_true(state_plan(s, &bar_table, &b));
+    strcpy(b.symbol, "IBM");
+    assert_true(state_plan(s, &bar_table, &b));
+    assert_null(state_mark(s, "SPY"));
+    state_publish(s);
+    assert_int_equal(mark_price(state_mark(s, "SPY")).micros, 7 * USD); /* of two sources the greater name */
+    assert_int_equal(state_last_bar(s), b.timestamp);
+    state_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_change_is_a_version),
+        cmocka_unit_test(a_loaded_state_makes_up_for_lost_versions),
+        cmocka_unit_test(a_bar_is_known_by_minute_symbol_and_source),
+    };
+    return RUN_ROWS("state", ends_as_told, scripts) + RUN_ROWS("state step by step", ends_the_same_step_by_step, scripts) +
+           cmocka_run_group_tests(tests, NULL, NULL);
+}
