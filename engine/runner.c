@@ -218,11 +218,11 @@ static int part_new(struct runner *r)
     return i;
 }
 
-/* Orders that ended are kept until the session has closed, for late and repeated news. */
-static void forget_ended(struct runner *r)
+/* Orders that ended are kept a session longer, for late and repeated news. */
+static void forget_ended(struct runner *r, int32_t before)
 {
     for (int i = 0; i < r->parts_count; i++)
-        if (r->parts[i].used && r->parts[i].state == PART_FINAL && r->parts[i].date < r->session.date)
+        if (r->parts[i].used && r->parts[i].state == PART_FINAL && r->parts[i].date < before)
             r->parts[i].used = false;
 }
 
@@ -1160,8 +1160,8 @@ static void next_session(struct runner *r)
         r->agenda_count = r->agenda_next = 0;
         return;
     }
+    forget_ended(r, r->session.date);
     r->session = next;
-    forget_ended(r);
     plan(r);
 }
 
@@ -1308,6 +1308,11 @@ void runner_broker_holds(struct runner *r, int symbol, int64_t qty)
 void runner_foreign(struct runner *r, int symbol, int64_t qty)
 {
     r->symbols[symbol].foreign = qty;
+}
+
+int64_t runner_foreign_qty(const struct runner *r, int symbol)
+{
+    return r->symbols[symbol].foreign;
 }
 
 /* ---- what was before */
@@ -1485,7 +1490,6 @@ void runner_start(struct runner *r)
             in->status = INSTANCE_ENDING;
     }
     subscribe(r);
-    forget_ended(r);
     plan(r);
     r->dirty = true;
     settle(r);

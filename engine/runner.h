@@ -137,6 +137,7 @@ void runner_close_all(struct runner *r, bool queue);
 void runner_broker_holds(struct runner *r, int symbol, int64_t qty);
 /* Shares in the account that are nobody's here: what the broker holds beyond the books. */
 void runner_foreign(struct runner *r, int symbol, int64_t qty);
+int64_t runner_foreign_qty(const struct runner *r, int symbol);
 /* Ends an instance's run now (stop is called, ACTION_END is queued). */
 void runner_end(struct runner *r, int instance, const char *status, const char *why);
 
