@@ -42,7 +42,7 @@ const struct column *table_column(const struct table *t, const char *name)
     for (size_t i = 0; i < t->columns_count; i++)
         if (strcmp(t->columns[i].name, name) == 0)
             return &t->columns[i];
-    assert(!"a column that exists");
+    assert(false && "a column that exists");
     return NULL;
 }
 
