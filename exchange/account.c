@@ -69,7 +69,8 @@ bool account_book(struct account *a, struct order *o, int64_t qty, struct price 
     int64_t amount, cash;
     int64_t before = h->position.qty;
     if (!price_times(price, -side_sign(o->side) * qty, &amount) ||
-        __builtin_add_overflow(a->cash_micros, amount, &cash) || __builtin_sub_overflow(cash, fee_micros, &cash) ||
+        __builtin_add_overflow(a->cash_micros, amount, &cash) ||
+        __builtin_sub_overflow(cash, fee_micros, &cash) ||
         !position_apply(&h->position, o->side, qty, price, fee_micros))
         return false;
     a->cash_micros = cash;

@@ -78,7 +78,8 @@ int driver_join(struct driver *d, const char *name)
     for (int i = 0; i < DRIVER_CLIENTS_MAX; i++) {
         struct driver_client *c = &d->clients[i];
         if (strcmp(c->name, name) == 0) {
-            c->present = true; /* it acknowledges the newest tick once more: until then it may be catching up */
+            c->present =
+                true; /* it acknowledges the newest tick once more: until then it may be catching up */
             c->acked = d->n > 0 ? d->n - 1 : 0;
             return i;
         }

@@ -60,7 +60,8 @@ static void wait_until(struct exchange *x, int64_t time_ns)
 {
     int64_t wait = market_clock_wait_ns(&x->clock, time_ns);
     uint64_t ms = wait <= 0 ? 0 : (uint64_t)(wait + 999999) / 1000000;
-    uv_timer_start(&x->timer, on_timer, ms < 60000 ? ms : 60000, 0); /* the world's clock may be set meanwhile */
+    uv_timer_start(&x->timer, on_timer, ms < 60000 ? ms : 60000,
+                   0); /* the world's clock may be set meanwhile */
 }
 
 void exchange_pump(struct exchange *x)
@@ -152,13 +153,15 @@ static bool parse_from(const struct exchange *x, enum driver_mode mode, int64_t 
     int32_t date = 0, least = feed_is_synthetic(x->feed) ? 20000201 : 19900102;
     if (mode == DRIVER_REAL) {
         *out = clock_utc_ns();
-        return text[0] ? err_set(err, ERR_INPUT, "from %.30s: a market in real time starts now; leave it out", text)
+        return text[0] ? err_set(err, ERR_INPUT, "from %.30s: a market in real time starts now; leave it out",
+                                 text)
                        : true;
     }
     if (text[0] == '\0')
         date = feed_is_synthetic(x->feed) ? 20250303 : feed_first_date(x->feed);
     else if (!calendar_date_parse(text, strlen(text), &date) && !time_parse(text, strlen(text), out))
-        return err_set(err, ERR_INPUT, "from %.30s: expected a date like 2013-10-07 or a time like 2013-10-07T13:00:00Z",
+        return err_set(err, ERR_INPUT,
+                       "from %.30s: expected a date like 2013-10-07 or a time like 2013-10-07T13:00:00Z",
                        text);
     if (date)
         *out = date < least || date > 20491231 ? 0 : calendar_ns(date, 4 * 3600);
@@ -186,7 +189,8 @@ static bool open_feed(struct exchange *x, struct err *err)
     if (x->feed)
         return true;
     fputs(complaints.text, stderr);
-    return err_set(err, ERR_INPUT, "the recorded market in %.300s can't be used; nothing was started", s->bars);
+    return err_set(err, ERR_INPUT, "the recorded market in %.300s can't be used; nothing was started",
+                   s->bars);
 }
 
 /* What was known of each symbol when the clock starts. */
@@ -218,7 +222,8 @@ static void log_started(const struct exchange *x, int64_t start_ns)
 {
     char symbols[512] = "";
     for (size_t i = 0, n = 0; i < feed_symbols_count(x->feed) && n < sizeof symbols - SYMBOL_SIZE - 1; i++)
-        n += (size_t)snprintf(symbols + n, sizeof symbols - n, "%s%s", i ? "," : "", feed_symbols(x->feed)[i]);
+        n +=
+            (size_t)snprintf(symbols + n, sizeof symbols - n, "%s%s", i ? "," : "", feed_symbols(x->feed)[i]);
     log_info("started", KV_INT("port", http_server_port(x->server)),
              KV_TEXT("market", feed_is_synthetic(x->feed) ? "synthetic" : "recorded"),
              KV_TEXT("bars", x->settings.bars), KV_INT("seed", x->settings.seed), KV_TEXT("symbols", symbols),
@@ -230,12 +235,16 @@ bool exchange_start(struct exchange *x, struct err *err)
     const struct exchange_settings *s = &x->settings;
     enum driver_mode mode;
     int64_t start_ns;
-    if (!parse_speed(s->speed, &mode, &x->speed, err) || !open_feed(x, err) || !parse_from(x, mode, &start_ns, err))
+    if (!parse_speed(s->speed, &mode, &x->speed, err) || !open_feed(x, err) ||
+        !parse_from(x, mode, &start_ns, err))
         return false;
     if (mode == DRIVER_REAL && !feed_is_synthetic(x->feed))
         return err_set(err, ERR_INPUT, "speed real: recorded bars can't run in real time; use --speed 1");
-    const struct venue_options options = { .cash_micros = s->cash, .fee_micros = s->fee,
-                                           .slippage_micros = s->slippage, .sink = on_trade, .ctx = x };
+    const struct venue_options options = { .cash_micros = s->cash,
+                                           .fee_micros = s->fee,
+                                           .slippage_micros = s->slippage,
+                                           .sink = on_trade,
+                                           .ctx = x };
     x->venue = venue_new(&options, feed_symbols(x->feed), feed_symbols_count(x->feed));
     prime(x, start_ns);
     feed_seek(x->feed, start_ns);
@@ -245,8 +254,15 @@ bool exchange_start(struct exchange *x, struct err *err)
     x->clock.real = mode == DRIVER_REAL;
 
     const struct http_server_options http = {
-        .host = s->host, .port = (int)s->port, .queue_max = 64 << 20, .socket_paths = stream_paths, .ctx = x,
-        .on_request = rest_request, .on_open = stream_open, .on_message = stream_message, .on_close = stream_close,
+        .host = s->host,
+        .port = (int)s->port,
+        .queue_max = 64 << 20,
+        .socket_paths = stream_paths,
+        .ctx = x,
+        .on_request = rest_request,
+        .on_open = stream_open,
+        .on_message = stream_message,
+        .on_close = stream_close,
     };
     x->server = http_server_new(&x->loop, &http, err);
     if (!x->server)

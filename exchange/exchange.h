@@ -33,18 +33,18 @@ struct stream; /* one WebSocket connection (stream.c) */
 struct exchange {
     struct exchange_settings settings;
     uv_loop_t loop;
-    uv_timer_t timer, second;    /* the next instant; once a second: logins that never came */
+    uv_timer_t timer, second; /* the next instant; once a second: logins that never came */
     uv_signal_t signals[2];
     struct http_server *server;
     struct feed *feed;
     struct venue *venue;
     struct driver driver;
     struct market_clock clock;
-    double speed;                /* 0: lockstep; 1 in real time */
-    int64_t now_ns;              /* the latest market time anybody was told */
-    uint64_t events;             /* trade events so far */
+    double speed;    /* 0: lockstep; 1 in real time */
+    int64_t now_ns;  /* the latest market time anybody was told */
+    uint64_t events; /* trade events so far */
     uint64_t requests;
-    struct stream *streams;      /* list */
+    struct stream *streams; /* list */
     bool stopping;
 };
 
@@ -58,7 +58,8 @@ static inline bool exchange_has_ticks(const struct exchange *x)
 {
     return x->driver.mode != DRIVER_REAL;
 }
-/* The account of a key pair; an unseen key opens one. NULL: the secret is another's, or no such pair can be. */
+/* The account of a key pair; an unseen key opens one. NULL: the secret is another's, or no such pair can be.
+ */
 struct account *exchange_login(struct exchange *x, const char *key, const char *secret);
 
 /* ---- rest.c */
@@ -72,6 +73,6 @@ extern const char *const stream_paths[];
 void stream_second(struct exchange *x); /* ends connections that did not log in */
 void stream_trade(struct exchange *x, const struct trade_event *e);
 void stream_market(struct exchange *x, const struct instant *in);
-void stream_tick(struct exchange *x);   /* the driver's newest */
+void stream_tick(struct exchange *x); /* the driver's newest */
 
 #endif

@@ -78,7 +78,7 @@ size_t feed_symbols_count(const struct feed *f)
 
 const char (*feed_symbols(const struct feed *f))[SYMBOL_SIZE]
 {
-    return (const char (*)[SYMBOL_SIZE])f->symbols;
+    return (const char(*)[SYMBOL_SIZE])f->symbols;
 }
 
 bool feed_is_synthetic(const struct feed *f)
@@ -163,7 +163,9 @@ int64_t feed_next_ns(struct feed *f)
 
 void feed_take(struct feed *f, struct instant *out)
 {
-    *out = (struct instant){ .time_ns = feed_next_ns(f), .quotes = f->quotes, .ended = f->ended, .starting = f->starting };
+    *out = (struct instant){
+        .time_ns = feed_next_ns(f), .quotes = f->quotes, .ended = f->ended, .starting = f->starting
+    };
     while (feed_next_ns(f) == out->time_ns && out->time_ns != INT64_MAX) {
         const struct event *e = &f->events[f->next++];
         const struct feed_series *s = &f->day.series[e->symbol];
@@ -299,5 +301,6 @@ struct price feed_reference(struct feed *f, int symbol, int64_t time_ns)
     struct bar b;
     if (feed_last_bar(f, symbol, time_ns, &b))
         return b.close;
-    return feed_bars(f, symbol, time_ns - DAY_NS, INT64_C(4000000000) * SECOND_NS, &b, 1) ? b.open : PRICE_NONE;
+    return feed_bars(f, symbol, time_ns - DAY_NS, INT64_C(4000000000) * SECOND_NS, &b, 1) ? b.open
+                                                                                          : PRICE_NONE;
 }

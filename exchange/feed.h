@@ -17,8 +17,8 @@ struct feed;
 /* The folder of recorded data: bars-1min.csv required, quotes-1min.csv and bars-1day.csv optional:
  *
  *     symbol,timestamp,open,high,low,close,volume       timestamp: start of the minute, RFC 3339
- *     symbol,timestamp,bid,bid_size,ask,ask_size        timestamp: minute whose last quote it is; 0 or nothing: no quote
- *     symbol,date,open,high,low,close,volume
+ *     symbol,timestamp,bid,bid_size,ask,ask_size        timestamp: minute whose last quote it is; 0 or
+ * nothing: no quote symbol,date,open,high,low,close,volume
  *
  * Rows of a symbol stand in order of time. NULL when anything is wrong: every mistake (at most 20 are
  * listed) is a complaint "file:line: sentence". Daily rows of symbols without minute bars are skipped. */
@@ -27,7 +27,8 @@ struct feed *feed_open_recorded(const char *folder, struct complaints *complaint
 /* Parses one file's text into a feed under construction; what feed_open_recorded does without the files.
  * quotes and days may be NULL. */
 struct feed *feed_parse(const char *folder, const char *bars, size_t bars_size, const char *quotes,
-                        size_t quotes_size, const char *days, size_t days_size, struct complaints *complaints);
+                        size_t quotes_size, const char *days, size_t days_size,
+                        struct complaints *complaints);
 
 /* A market that does not exist: geometric random walks with a common factor, overnight gaps, U-shaped
  * volume and volatility, a quote each minute with a spread, sparse extended hours. Prices are whole cents.
@@ -60,7 +61,8 @@ size_t feed_bars(struct feed *f, int symbol, int64_t from_ns, int64_t to_ns, str
 /* Daily bars with date in [from, to], open_time_ns = New York midnight; from the daily file, or made of
  * the regular minutes. */
 size_t feed_days(struct feed *f, int symbol, int32_t from, int32_t to, struct bar *out, size_t max);
-/* The newest minute bar and the newest quote of a minute that has ended at time_ns; a month is looked back. */
+/* The newest minute bar and the newest quote of a minute that has ended at time_ns; a month is looked back.
+ */
 bool feed_last_bar(struct feed *f, int symbol, int64_t time_ns, struct bar *out);
 bool feed_last_quote(struct feed *f, int symbol, int64_t time_ns, struct quote *out);
 /* The regular close before the session of `date`; PRICE_NONE when unknown. */

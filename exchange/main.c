@@ -12,20 +12,24 @@ static const struct setting settings[] = {
     SETTING_INT64(S, port, SETTING_COUNT, .fallback = "8081", .min = 0, .max = 65535,
                   .help = "Port of REST and streams; 0 takes a free one."),
     SETTING_OF_TEXT(S, bars, .fallback = "",
-                    .help = "Folder with bars-1min.csv (and quotes-1min.csv, bars-1day.csv) to replay; empty: a "
-                            "synthetic market."),
-    SETTING_OF_TEXT(S, from, .fallback = "",
-                    .help = "Where the replay starts: a date (04:00 New York) or an RFC 3339 time; empty: the first "
-                            "recorded day."),
+                    .help =
+                        "Folder with bars-1min.csv (and quotes-1min.csv, bars-1day.csv) to replay; empty: a "
+                        "synthetic market."),
+    SETTING_OF_TEXT(
+        S, from, .fallback = "",
+        .help = "Where the replay starts: a date (04:00 New York) or an RFC 3339 time; empty: the first "
+                "recorded day."),
     SETTING_OF_TEXT(S, speed, .fallback = "1",
-                    .help = "Market seconds per second of the world; lockstep (or max): as fast as the clients "
-                            "acknowledge; real: the world's clock."),
+                    .help =
+                        "Market seconds per second of the world; lockstep (or max): as fast as the clients "
+                        "acknowledge; real: the world's clock."),
     SETTING_INT64(S, seed, SETTING_COUNT, .fallback = "1", .min = 0, .max = INT64_MAX,
                   .help = "The synthetic market's seed."),
-    SETTING_OF_SYMBOLS(S, symbols, .fallback = "[SPY, AIG, BAC, IBM]", .help = "The synthetic market's symbols."),
-    SETTING_INT64(S, cash, SETTING_MONEY, .fallback = "100000 USD", .min = 0, .max = INT64_C(1000000000000) * USD,
-                  .unit = "USD", .help = "What a new account starts with."),
-    SETTING_INT64(S, fee, SETTING_MONEY, .fallback = "0 USD", .min = 0, .max = 1000 * USD, .unit = "USD",
+    SETTING_OF_SYMBOLS(S, symbols, .fallback = "[SPY, AIG, BAC, IBM]",
+                       .help = "The synthetic market's symbols."),
+    SETTING_INT64(S, cash, SETTING_MONEY, .fallback = "100000 USD", .min = 0,
+                  .max = INT64_C(1000000000000) * USD, .help = "What a new account starts with."),
+    SETTING_INT64(S, fee, SETTING_MONEY, .fallback = "0 USD", .min = 0, .max = 1000 * USD,
                   .help = "Fee for each share traded."),
     SETTING_INT64(S, slippage, SETTING_PERCENT, .fallback = "0 %", .min = 0, .max = 500000, .unit = "%",
                   .help = "How much worse than the market's price a market order trades."),

@@ -31,7 +31,8 @@ static void put_number(struct out *o, unsigned char type, uint64_t value, int by
 }
 
 /* The shortest head for a length: small ones in the type byte, then 8 (texts only), 16, 32 bits. */
-static void put_head(struct out *o, size_t n, unsigned char small, size_t small_max, unsigned char type8, unsigned char type16)
+static void put_head(struct out *o, size_t n, unsigned char small, size_t small_max, unsigned char type8,
+                     unsigned char type16)
 {
     if (n <= small_max)
         put_number(o, (unsigned char)(small | n), 0, 0);
@@ -84,11 +85,21 @@ static void put_value(struct out *o, const json_t *v, bool is_time)
     json_t *member;
     int64_t time_ns;
     switch (json_typeof(v)) {
-    case JSON_NULL: put_number(o, 0xc0, 0, 0); break;
-    case JSON_FALSE: put_number(o, 0xc2, 0, 0); break;
-    case JSON_TRUE: put_number(o, 0xc3, 0, 0); break;
-    case JSON_INTEGER: put_integer(o, json_integer_value(v)); break;
-    case JSON_REAL: put_real(o, json_real_value(v)); break;
+    case JSON_NULL:
+        put_number(o, 0xc0, 0, 0);
+        break;
+    case JSON_FALSE:
+        put_number(o, 0xc2, 0, 0);
+        break;
+    case JSON_TRUE:
+        put_number(o, 0xc3, 0, 0);
+        break;
+    case JSON_INTEGER:
+        put_integer(o, json_integer_value(v));
+        break;
+    case JSON_REAL:
+        put_real(o, json_real_value(v));
+        break;
     case JSON_STRING:
         if (is_time && time_parse(json_string_value(v), json_string_length(v), &time_ns))
             put_time(o, time_ns);
@@ -267,15 +278,33 @@ static json_t *get_value(struct in *in)
         return v;
     }
     switch (type) {
-    case 0xc0: return json_null();
-    case 0xc2: return json_false();
-    case 0xc3: return json_true();
-    case 0xca: return get_real(in, 4);
-    case 0xcb: return get_real(in, 8);
-    case 0xcc: case 0xcd: case 0xce: case 0xcf: return get_unsigned(in, 1 << (type - 0xcc));
-    case 0xd0: case 0xd1: case 0xd2: case 0xd3: return get_signed(in, 1 << (type - 0xd0));
-    case 0xd9: case 0xda: case 0xdb: return take(in, 1 << (type - 0xd9), &n) ? get_text(in, n) : NULL;
-    default: in->why = "a type that is not used here"; return NULL;
+    case 0xc0:
+        return json_null();
+    case 0xc2:
+        return json_false();
+    case 0xc3:
+        return json_true();
+    case 0xca:
+        return get_real(in, 4);
+    case 0xcb:
+        return get_real(in, 8);
+    case 0xcc:
+    case 0xcd:
+    case 0xce:
+    case 0xcf:
+        return get_unsigned(in, 1 << (type - 0xcc));
+    case 0xd0:
+    case 0xd1:
+    case 0xd2:
+    case 0xd3:
+        return get_signed(in, 1 << (type - 0xd0));
+    case 0xd9:
+    case 0xda:
+    case 0xdb:
+        return take(in, 1 << (type - 0xd9), &n) ? get_text(in, n) : NULL;
+    default:
+        in->why = "a type that is not used here";
+        return NULL;
     }
 }
 

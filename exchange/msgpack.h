@@ -13,7 +13,8 @@
 /* malloc'd; the caller frees. */
 unsigned char *msgpack_encode(const json_t *value, size_t *size);
 
-/* One value that fills `data` wholly; NULL: err says why. Nesting at most 16 deep, texts valid UTF-8, keys texts. */
+/* One value that fills `data` wholly; NULL: err says why. Nesting at most 16 deep, texts valid UTF-8, keys
+ * texts. */
 json_t *msgpack_decode(const void *data, size_t size, struct err *err);
 
 #endif

@@ -39,11 +39,11 @@ json_t *asset_json(const struct venue *v, int symbol)
     const char *name = venue_symbol_name(v, symbol);
     char id[UUID_SIZE];
     asset_id(name, id);
-    return json_pack("{ss ss ss ss ss ss sb sb sb sb sb ss si ss ss s[]}", "id", id, "class", "us_equity", "exchange",
-                     "NYSE", "symbol", name, "name", name, "status", "active", "tradable", 1, "marginable", 1,
-                     "shortable", 1, "easy_to_borrow", 1, "fractionable", 0, "borrow_status", "easy_to_borrow",
-                     "maintenance_margin_requirement", 30, "margin_requirement_long", "30", "margin_requirement_short",
-                     "30", "attributes");
+    return json_pack("{ss ss ss ss ss ss sb sb sb sb sb ss si ss ss s[]}", "id", id, "class", "us_equity",
+                     "exchange", "NYSE", "symbol", name, "name", name, "status", "active", "tradable", 1,
+                     "marginable", 1, "shortable", 1, "easy_to_borrow", 1, "fractionable", 0, "borrow_status",
+                     "easy_to_borrow", "maintenance_margin_requirement", 30, "margin_requirement_long", "30",
+                     "margin_requirement_short", "30", "attributes");
 }
 
 /* ---- orders and their events */
@@ -83,9 +83,10 @@ json_t *order_json(const struct venue *v, const struct order *o)
 }
 
 static const enum alpaca_event event_of[] = {
-    [TRADE_ACCEPTED] = ALPACA_ACCEPTED, [TRADE_PENDING_NEW] = ALPACA_PENDING_NEW, [TRADE_NEW] = ALPACA_NEW,
-    [TRADE_PARTIAL_FILL] = ALPACA_PARTIAL_FILL, [TRADE_FILL] = ALPACA_FILL, [TRADE_CANCELED] = ALPACA_CANCELED,
-    [TRADE_EXPIRED] = ALPACA_EXPIRED, [TRADE_REJECTED] = ALPACA_REJECTED,
+    [TRADE_ACCEPTED] = ALPACA_ACCEPTED, [TRADE_PENDING_NEW] = ALPACA_PENDING_NEW,
+    [TRADE_NEW] = ALPACA_NEW,           [TRADE_PARTIAL_FILL] = ALPACA_PARTIAL_FILL,
+    [TRADE_FILL] = ALPACA_FILL,         [TRADE_CANCELED] = ALPACA_CANCELED,
+    [TRADE_EXPIRED] = ALPACA_EXPIRED,   [TRADE_REJECTED] = ALPACA_REJECTED,
 };
 
 /* A ULID: 48 bits of milliseconds, 80 bits that count; Crockford's digits sort as the numbers do. */
@@ -103,8 +104,11 @@ static void ulid(int64_t time_ns, uint64_t sequence, char out[27])
 json_t *trade_event_json(const struct venue *v, const struct trade_event *e, uint64_t sequence)
 {
     struct alpaca_trade_update u = {
-        .event = event_of[e->kind], .timestamp = e->time_ns, .at = e->time_ns,
-        .price = e->fill ? e->fill->price : PRICE_NONE, .qty = e->fill ? e->fill->qty : INT64_MIN,
+        .event = event_of[e->kind],
+        .timestamp = e->time_ns,
+        .at = e->time_ns,
+        .price = e->fill ? e->fill->price : PRICE_NONE,
+        .qty = e->fill ? e->fill->qty : INT64_MIN,
         .position_qty = e->fill ? e->fill->position_qty : INT64_MIN,
     };
     ulid(e->time_ns, sequence, u.event_id);
@@ -127,11 +131,20 @@ json_t *account_json(const struct venue *v, const struct account *a, int64_t now
     account_figures(a, venue_marks(v), &f);
     struct session today;
     struct alpaca_account w = {
-        .cash = f.cash, .equity = f.equity, .last_equity = a->last_equity_micros, .buying_power = f.buying_power,
-        .regt_buying_power = f.regt_buying_power, .non_marginable_buying_power = f.non_marginable_buying_power,
-        .long_market_value = f.long_value, .short_market_value = f.short_value, .initial_margin = f.initial_margin,
-        .maintenance_margin = f.maintenance_margin, .last_maintenance_margin = a->last_maintenance_micros,
-        .multiplier = f.multiplier, .shorting_enabled = f.equity >= 2000 * USD, .created_at = a->created_ns,
+        .cash = f.cash,
+        .equity = f.equity,
+        .last_equity = a->last_equity_micros,
+        .buying_power = f.buying_power,
+        .regt_buying_power = f.regt_buying_power,
+        .non_marginable_buying_power = f.non_marginable_buying_power,
+        .long_market_value = f.long_value,
+        .short_market_value = f.short_value,
+        .initial_margin = f.initial_margin,
+        .maintenance_margin = f.maintenance_margin,
+        .last_maintenance_margin = a->last_maintenance_micros,
+        .multiplier = f.multiplier,
+        .shorting_enabled = f.equity >= 2000 * USD,
+        .created_at = a->created_ns,
         .balance_asof = a->last_equity_date,
     };
     if (!w.balance_asof && calendar_session_at(now_ns, &today) && calendar_previous(&today, &today))
@@ -150,16 +163,22 @@ json_t *position_json(const struct venue *v, const struct account *a, int symbol
     int64_t available = size > h->held_qty ? size - h->held_qty : 0;
     struct price mark = account_mark(h, venue_last(v, symbol)), lastday = venue_previous_close(v, symbol);
     struct alpaca_position w = {
-        .asset_marginable = true, .qty = qty, .qty_available = qty < 0 ? -available : available, .is_short = qty < 0,
-        .avg_entry_price = position_average(&h->position), .current_price = mark,
+        .asset_marginable = true,
+        .qty = qty,
+        .qty_available = qty < 0 ? -available : available,
+        .is_short = qty < 0,
+        .avg_entry_price = position_average(&h->position),
+        .current_price = mark,
         .lastday_price = price_is_set(lastday) ? lastday : mark,
-        .market_value = position_value_micros(&h->position, mark), .cost_basis = h->position.cost_micros,
+        .market_value = position_value_micros(&h->position, mark),
+        .cost_basis = h->position.cost_micros,
         .unrealized_pl = position_unrealized_micros(&h->position, mark),
     };
     int64_t lastday_value;
     bool held_overnight = h->opened_date < calendar_date(now_ns);
     w.unrealized_intraday_pl = held_overnight && price_times(w.lastday_price, qty, &lastday_value)
-                                   ? w.market_value - lastday_value : w.unrealized_pl;
+                                   ? w.market_value - lastday_value
+                                   : w.unrealized_pl;
     text_copy(w.symbol, sizeof w.symbol, venue_symbol_name(v, symbol));
     asset_id(w.symbol, w.asset_id);
     text_copy(w.exchange, sizeof w.exchange, "NYSE");
@@ -170,16 +189,22 @@ json_t *position_json(const struct venue *v, const struct account *a, int symbol
 void activity_id(const struct fill *f, char out[ACTIVITY_ID_SIZE])
 {
     int second = calendar_second_of_day(f->time_ns);
-    snprintf(out, ACTIVITY_ID_SIZE, "%08" PRId32 "%02d%02d%02d%03d::%s", calendar_date(f->time_ns), second / 3600,
-             second / 60 % 60, second % 60, (int)(f->time_ns / 1000000 % 1000), f->execution_id);
+    snprintf(out, ACTIVITY_ID_SIZE, "%08" PRId32 "%02d%02d%02d%03d::%s", calendar_date(f->time_ns),
+             second / 3600, second / 60 % 60, second % 60, (int)(f->time_ns / 1000000 % 1000),
+             f->execution_id);
 }
 
 json_t *activity_json(const struct venue *v, const struct fill *f)
 {
     const struct order *o = f->order;
     struct alpaca_activity w = {
-        .transaction_time = f->time_ns, .is_partial = f->leaves_qty > 0, .price = f->price, .qty = f->qty,
-        .cum_qty = f->cum_qty, .leaves_qty = f->leaves_qty, .side = o->side,
+        .transaction_time = f->time_ns,
+        .is_partial = f->leaves_qty > 0,
+        .price = f->price,
+        .qty = f->qty,
+        .cum_qty = f->cum_qty,
+        .leaves_qty = f->leaves_qty,
+        .side = o->side,
         .order_status = f->leaves_qty ? ORDER_PARTIALLY_FILLED : ORDER_FILLED,
     };
     activity_id(f, w.id);
@@ -342,11 +367,12 @@ static bool read_class(const json_t *body, const struct order_request *q, struct
         return refuse(r, REFUSED_MEMBER, "extended_hours", "true or false");
     if (json_is_true(extended))
         return refuse(r, q->type == ORDER_LIMIT && q->time_in_force == TIF_DAY ? REFUSED_EXTENDED_UNSUPPORTED
-                                                                              : REFUSED_EXTENDED);
+                                                                               : REFUSED_EXTENDED);
     return true;
 }
 
-bool order_request_decode(const struct venue *v, const json_t *body, struct order_request *out, struct refusal *r)
+bool order_request_decode(const struct venue *v, const json_t *body, struct order_request *out,
+                          struct refusal *r)
 {
     *out = (struct order_request){ .limit = PRICE_NONE };
     if (!json_is_object(body))

@@ -9,8 +9,10 @@
 #include "exchange/venue.h"
 
 /* Reads the body of POST /v2/orders: decimals as strings or numbers, null and "" as absent, unknown members
- * ignored. false: what is wrong with its words and types; the rest is venue_submit's to judge. A symbol may be an asset id. */
-bool order_request_decode(const struct venue *v, const json_t *body, struct order_request *out, struct refusal *refusal);
+ * ignored. false: what is wrong with its words and types; the rest is venue_submit's to judge. A symbol may
+ * be an asset id. */
+bool order_request_decode(const struct venue *v, const json_t *body, struct order_request *out,
+                          struct refusal *refusal);
 
 json_t *order_json(const struct venue *v, const struct order *o);
 /* The "data" of a trade_updates message; sequence makes its event_id unique and rising. */

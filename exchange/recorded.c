@@ -10,7 +10,7 @@
 #include "exchange/feed_source.h"
 
 enum { COMPLAINTS_MAX = 20, COLUMNS_MAX = 8 };
-#define YEAR_1990_NS (INT64_C(631238400) * SECOND_NS)  /* with a day to spare for the time zone */
+#define YEAR_1990_NS (INT64_C(631238400) * SECOND_NS) /* with a day to spare for the time zone */
 #define YEAR_2050_NS (INT64_C(2524521600) * SECOND_NS)
 #define RECORDED_PRICE_MAX (INT64_C(10000000) * USD) /* so that price x quantity has room */
 
@@ -26,7 +26,7 @@ struct recording {
     size_t count;
     struct table by_symbol; /* rebuilt while series grows: holds index + 1 */
     char **names;
-    int32_t *dates;         /* all with minute data, sorted */
+    int32_t *dates; /* all with minute data, sorted */
     size_t dates_count, dates_size;
 };
 
@@ -154,7 +154,10 @@ static bool read_ohlcv(struct reader *r, const struct text f[7], struct bar *out
         wrong(r, "high %s is below low %s", high, low);
         return false;
     }
-    const struct { const char *name; struct price price; } inside[] = { { "open", out->open }, { "close", out->close } };
+    const struct {
+        const char *name;
+        struct price price;
+    } inside[] = { { "open", out->open }, { "close", out->close } };
     for (size_t i = 0; i < 2; i++)
         if (price_cmp(inside[i].price, out->low) < 0 || price_cmp(inside[i].price, out->high) > 0) {
             price_format(inside[i].price, at);
@@ -183,13 +186,13 @@ static struct series *series_of(struct recording *rec, const char *symbol, bool 
 }
 
 /* One more element of a growing array. */
-#define GROWN(list, count, size) \
-    ((list) = (count) < (size) ? (list) \
-                               : must_realloc((list), (size) = (size) ? (size) * 2 : 256, sizeof *(list)), \
+#define GROWN(list, count, size)                                                                             \
+    ((list) =                                                                                                \
+         (count) < (size) ? (list) : must_realloc((list), (size) = (size) ? (size)*2 : 256, sizeof *(list)), \
      &(list)[(count)++])
 
-static bool is_after(struct reader *r, const char *symbol, struct text t, bool any, int64_t before, int64_t now,
-                     const char *unit)
+static bool is_after(struct reader *r, const char *symbol, struct text t, bool any, int64_t before,
+                     int64_t now, const char *unit)
 {
     char buf[40];
     if (!any || now > before)
@@ -209,7 +212,8 @@ static void row_minute(struct reader *r, const struct text f[])
         return;
     struct series *s = series_of(r->rec, symbol, true);
     if (is_after(r, symbol, f[1], s->minutes_count > 0,
-                 s->minutes_count ? s->minutes[s->minutes_count - 1].open_time_ns : 0, b.open_time_ns, "minute"))
+                 s->minutes_count ? s->minutes[s->minutes_count - 1].open_time_ns : 0, b.open_time_ns,
+                 "minute"))
         *GROWN(s->minutes, s->minutes_count, s->minutes_size) = b;
 }
 
@@ -226,8 +230,8 @@ static void row_quote(struct reader *r, const struct text f[])
         wrong(r, "%s has no row in bars-1min.csv", symbol);
         return;
     }
-    if (is_after(r, symbol, f[1], s->quotes_count > 0, s->quotes_count ? s->quotes[s->quotes_count - 1].time_ns : 0,
-                 q.time_ns, "minute"))
+    if (is_after(r, symbol, f[1], s->quotes_count > 0,
+                 s->quotes_count ? s->quotes[s->quotes_count - 1].time_ns : 0, q.time_ns, "minute"))
         *GROWN(s->quotes, s->quotes_count, s->quotes_size) = q;
 }
 
@@ -250,8 +254,8 @@ static void row_day(struct reader *r, const struct text f[])
     if (!read_ohlcv(r, f, &b))
         return;
     struct series *s = series_of(r->rec, symbol, false);
-    if (s && is_after(r, symbol, f[1], s->days_count > 0, s->days_count ? s->days[s->days_count - 1].open_time_ns : 0,
-                      b.open_time_ns, "date"))
+    if (s && is_after(r, symbol, f[1], s->days_count > 0,
+                      s->days_count ? s->days[s->days_count - 1].open_time_ns : 0, b.open_time_ns, "date"))
         *GROWN(s->days, s->days_count, s->days_size) = b;
 }
 
@@ -480,12 +484,18 @@ static int64_t last_close(const struct recording *rec)
 }
 
 struct feed *feed_parse(const char *folder, const char *bars, size_t bars_size, const char *quotes,
-                        size_t quotes_size, const char *day_text, size_t days_size, struct complaints *complaints)
+                        size_t quotes_size, const char *day_text, size_t days_size,
+                        struct complaints *complaints)
 {
     struct feed *feed = NULL;
     struct recording *rec = must_alloc(1, sizeof *rec);
-    const struct { const char *text; size_t size; } files[] = {
-        { bars, bars_size }, { quotes, quotes_size }, { day_text, days_size },
+    const struct {
+        const char *text;
+        size_t size;
+    } files[] = {
+        { bars, bars_size },
+        { quotes, quotes_size },
+        { day_text, days_size },
     };
     int before = complaints->count;
     for (size_t i = 0; i < COUNT_OF(files); i++) {
@@ -503,14 +513,19 @@ struct feed *feed_parse(const char *folder, const char *bars, size_t bars_size, 
         goto done;
     }
     collect_dates(rec);
-    char (*symbols)[SYMBOL_SIZE] = must_alloc(rec->count, sizeof *symbols);
+    char(*symbols)[SYMBOL_SIZE] = must_alloc(rec->count, sizeof *symbols);
     for (size_t i = 0; i < rec->count; i++)
         memcpy(symbols[i], rec->series[i].symbol, SYMBOL_SIZE);
     const struct feed_source source = {
-        .state = rec, .free = recording_free, .load = load, .days = days,
-        .first_date = rec->dates[0], .last_date = rec->dates[rec->dates_count - 1], .ends_ns = last_close(rec),
+        .state = rec,
+        .free = recording_free,
+        .load = load,
+        .days = days,
+        .first_date = rec->dates[0],
+        .last_date = rec->dates[rec->dates_count - 1],
+        .ends_ns = last_close(rec),
     };
-    feed = feed_new(&source, (const char (*)[SYMBOL_SIZE])symbols, rec->count);
+    feed = feed_new(&source, (const char(*)[SYMBOL_SIZE])symbols, rec->count);
     free(symbols);
     rec = NULL; /* now the feed's */
 done:

@@ -8,26 +8,51 @@
 #include <stdint.h>
 
 enum refusal_kind {
-    REFUSED_BODY,               /* detail */
-    REFUSED_SYMBOL_MISSING, REFUSED_QTY_MISSING, REFUSED_QTY_AND_NOTIONAL, REFUSED_NOTIONAL,
-    REFUSED_QTY_INVALID,        /* text */
-    REFUSED_QTY_NOT_POSITIVE, REFUSED_QTY_TOO_LARGE,
-    REFUSED_SIDE, REFUSED_TYPE, REFUSED_TYPE_UNSUPPORTED /* word */, REFUSED_TIF, REFUSED_TIF_UNSUPPORTED /* word */,
-    REFUSED_LIMIT_MISSING, REFUSED_LIMIT_INVALID /* text */, REFUSED_LIMIT_NOT_POSITIVE, REFUSED_LIMIT_TOO_LARGE,
-    REFUSED_MARKET_WITH_PRICE, REFUSED_LIMIT_WITH_STOP,
-    REFUSED_MEMBER,             /* name, what was expected */
-    REFUSED_CLIENT_ID_LENGTH, REFUSED_CLIENT_ID_USED,
-    REFUSED_CLASS /* word */, REFUSED_EXTENDED, REFUSED_EXTENDED_UNSUPPORTED,
-    REFUSED_ASSET /* symbol */, REFUSED_FRACTION /* symbol */,
-    REFUSED_OPG_WINDOW, REFUSED_CLS_WINDOW,
-    REFUSED_SUB_PENNY,          /* price text */
-    REFUSED_INTENT,             /* inferred, specified */
-    REFUSED_QTY_AVAILABLE,      /* requested, available */
-    REFUSED_SHORT, REFUSED_BUYING_POWER, REFUSED_CALENDAR,
-    REFUSED_ORDER_ID, REFUSED_ORDER_UNKNOWN /* id */, REFUSED_ORDER_FINAL /* status */,
-    REFUSED_POSITION_UNKNOWN, REFUSED_POSITION_SYMBOL /* symbol */, REFUSED_ASSET_UNKNOWN /* symbol */,
-    REFUSED_PARAMETER,          /* name, what was expected */
-    REFUSED_ROUTE, REFUSED_METHOD, REFUSED_KEYS,
+    REFUSED_BODY, /* detail */
+    REFUSED_SYMBOL_MISSING,
+    REFUSED_QTY_MISSING,
+    REFUSED_QTY_AND_NOTIONAL,
+    REFUSED_NOTIONAL,
+    REFUSED_QTY_INVALID, /* text */
+    REFUSED_QTY_NOT_POSITIVE,
+    REFUSED_QTY_TOO_LARGE,
+    REFUSED_SIDE,
+    REFUSED_TYPE,
+    REFUSED_TYPE_UNSUPPORTED /* word */,
+    REFUSED_TIF,
+    REFUSED_TIF_UNSUPPORTED /* word */,
+    REFUSED_LIMIT_MISSING,
+    REFUSED_LIMIT_INVALID /* text */,
+    REFUSED_LIMIT_NOT_POSITIVE,
+    REFUSED_LIMIT_TOO_LARGE,
+    REFUSED_MARKET_WITH_PRICE,
+    REFUSED_LIMIT_WITH_STOP,
+    REFUSED_MEMBER, /* name, what was expected */
+    REFUSED_CLIENT_ID_LENGTH,
+    REFUSED_CLIENT_ID_USED,
+    REFUSED_CLASS /* word */,
+    REFUSED_EXTENDED,
+    REFUSED_EXTENDED_UNSUPPORTED,
+    REFUSED_ASSET /* symbol */,
+    REFUSED_FRACTION /* symbol */,
+    REFUSED_OPG_WINDOW,
+    REFUSED_CLS_WINDOW,
+    REFUSED_SUB_PENNY,     /* price text */
+    REFUSED_INTENT,        /* inferred, specified */
+    REFUSED_QTY_AVAILABLE, /* requested, available */
+    REFUSED_SHORT,
+    REFUSED_BUYING_POWER,
+    REFUSED_CALENDAR,
+    REFUSED_ORDER_ID,
+    REFUSED_ORDER_UNKNOWN /* id */,
+    REFUSED_ORDER_FINAL /* status */,
+    REFUSED_POSITION_UNKNOWN,
+    REFUSED_POSITION_SYMBOL /* symbol */,
+    REFUSED_ASSET_UNKNOWN /* symbol */,
+    REFUSED_PARAMETER, /* name, what was expected */
+    REFUSED_ROUTE,
+    REFUSED_METHOD,
+    REFUSED_KEYS,
     REFUSED_COUNT,
 };
 
@@ -36,12 +61,16 @@ struct refusal {
     int status;
     int64_t code; /* 0: the body has none */
     char message[280];
-    struct { const char *name; char value[48]; } extra[5]; /* members beside code and message */
+    struct {
+        const char *name;
+        char value[48];
+    } extra[5]; /* members beside code and message */
     int extra_count;
 };
 
 /* Fills r from the table with the values its message wants; returns false. */
 bool refuse(struct refusal *r, enum refusal_kind kind, ...);
-void refusal_add(struct refusal *r, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void refusal_add(struct refusal *r, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -59,7 +59,8 @@ bool parameter_bool(struct call *c, const char *name, bool *value)
     return *value || strcasecmp(text, "false") == 0 ? true : parameter_refuse(c, name, "true or false");
 }
 
-bool parameter_word(struct call *c, const char *name, const char *const *words, const char *expected, int *value)
+bool parameter_word(struct call *c, const char *name, const char *const *words, const char *expected,
+                    int *value)
 {
     const char *text = parameter_text(c, name);
     if (!text)
@@ -127,8 +128,8 @@ bool parameter_lists(const char *list, const char *name)
 
 /* ---- routes */
 
-/* {} stands for one segment. The first row whose path fits and whose method is the request's is taken; of rows that
- * both fit, the one without {} stands first. */
+/* {} stands for one segment. The first row whose path fits and whose method is the request's is taken; of
+ * rows that both fit, the one without {} stands first. */
 static const struct route {
     const char *method, *path;
     void (*handle)(struct call *c);
@@ -205,7 +206,8 @@ void rest_request(void *ctx, const struct http_request *req, struct http_respons
     c.now_ns = exchange_now(x);
     const struct route *route = find_route(&c, arg);
     if (route) {
-        c.account = exchange_login(x, http_header(req, "APCA-API-KEY-ID"), http_header(req, "APCA-API-SECRET-KEY"));
+        c.account =
+            exchange_login(x, http_header(req, "APCA-API-KEY-ID"), http_header(req, "APCA-API-SECRET-KEY"));
         if (!c.account)
             refuse(&c.refusal, REFUSED_KEYS);
     }

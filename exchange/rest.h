@@ -11,14 +11,14 @@ struct call {
     const struct http_request *req;
     struct http_response *res;
     struct account *account;
-    const char *arg;             /* what stood for {} in the route */
+    const char *arg; /* what stood for {} in the route */
     int64_t now_ns;
-    bool is_data;                /* market data: bad parameters are 400 there */
+    bool is_data; /* market data: bad parameters are 400 there */
     struct refusal refusal;
 };
 
 void rest_answer(struct call *c, unsigned status, json_t *body); /* takes body */
-void rest_refuse(struct call *c); /* answers c->refusal */
+void rest_refuse(struct call *c);                                /* answers c->refusal */
 
 /* ---- query parameters. NULL when absent or empty; */
 const char *parameter_text(const struct call *c, const char *name);
@@ -26,7 +26,8 @@ const char *parameter_text(const struct call *c, const char *name);
 bool parameter_refuse(struct call *c, const char *name, const char *expected);
 bool parameter_count(struct call *c, const char *name, int64_t min, int64_t max, int64_t *value);
 bool parameter_bool(struct call *c, const char *name, bool *value);
-bool parameter_word(struct call *c, const char *name, const char *const *words, const char *expected, int *value);
+bool parameter_word(struct call *c, const char *name, const char *const *words, const char *expected,
+                    int *value);
 /* A time, or a date: New York midnight, or the end of that day for the end of an interval. */
 bool parameter_time(struct call *c, const char *name, bool day_end, int64_t *value);
 bool parameter_date(struct call *c, const char *name, int32_t *value);

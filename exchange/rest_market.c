@@ -12,7 +12,8 @@
 
 void rest_get_assets(struct call *c)
 {
-    const char *status = parameter_text(c, "status"), *kind = parameter_text(c, "asset_class"), *venue = parameter_text(c, "exchange");
+    const char *status = parameter_text(c, "status"), *kind = parameter_text(c, "asset_class"),
+               *venue = parameter_text(c, "exchange");
     bool any = (!status || strcmp(status, "active") == 0) && (!kind || strcmp(kind, "us_equity") == 0) &&
                (!venue || strcmp(venue, "NYSE") == 0);
     json_t *list = json_array();
@@ -42,8 +43,12 @@ void rest_get_clock(struct call *c)
     }
     bool is_open = c->now_ns >= s.open_ns;
     const struct alpaca_clock clock = {
-        .timestamp = c->now_ns, .is_open = is_open, .next_open = is_open ? next.open_ns : s.open_ns,
-        .next_close = s.close_ns, .is_replay = exchange_has_ticks(c->x), .speed = c->x->speed,
+        .timestamp = c->now_ns,
+        .is_open = is_open,
+        .next_open = is_open ? next.open_ns : s.open_ns,
+        .next_close = s.close_ns,
+        .is_replay = exchange_has_ticks(c->x),
+        .speed = c->x->speed,
         .ends_at = feed_ends_ns(c->x->feed),
     };
     rest_answer(c, 200, alpaca_clock_encode(&clock));
@@ -54,9 +59,9 @@ static json_t *calendar_json(const struct session *s, const struct session *next
     char date[DATE_TEXT_SIZE], settles[DATE_TEXT_SIZE];
     calendar_date_format(s->date, date);
     calendar_date_format(next->date, settles);
-    return json_pack("{ss ss ss ss ss ss}", "date", date, "open", "09:30", "close", s->is_half_day ? "13:00" : "16:00",
-                     "session_open", "0400", "session_close", s->is_half_day ? "1700" : "2000", "settlement_date",
-                     settles);
+    return json_pack("{ss ss ss ss ss ss}", "date", date, "open", "09:30", "close",
+                     s->is_half_day ? "13:00" : "16:00", "session_open", "0400", "session_close",
+                     s->is_half_day ? "1700" : "2000", "settlement_date", settles);
 }
 
 void rest_get_calendar(struct call *c)
@@ -84,18 +89,21 @@ void rest_get_calendar(struct call *c)
 enum { BARS_LIMIT_MAX = 10000 };
 
 struct bars_query {
-    int64_t minutes;             /* of a bar; 0: a day */
-    int64_t start, end;          /* inclusive */
+    int64_t minutes;    /* of a bar; 0: a day */
+    int64_t start, end; /* inclusive */
     int64_t limit;
     int descending;
     const char *symbols;
     char token_symbol[SYMBOL_SIZE];
-    int64_t token_ns;            /* start of the first bar of this page; symbol "": from the beginning */
+    int64_t token_ns; /* start of the first bar of this page; symbol "": from the beginning */
 };
 
 static bool read_timeframe(struct call *c, struct bars_query *q)
 {
-    static const struct { const char *unit; int64_t minutes, max; } units[] = {
+    static const struct {
+        const char *unit;
+        int64_t minutes, max;
+    } units[] = {
         { "Min", 1, 59 }, { "T", 1, 59 }, { "Hour", 60, 23 }, { "H", 60, 23 }, { "Day", 0, 1 }, { "D", 0, 1 },
     };
     const char *text = parameter_text(c, "timeframe");
@@ -119,18 +127,23 @@ static bool read_token(struct call *c, struct bars_query *q)
         memcpy(q->token_symbol, text, (size_t)(at - text));
         q->token_ns = strtoll(at + 1, &end, 10);
     }
-    return end && *end == '\0' && end > at + 1 ? true : parameter_refuse(c, "page_token", "the token of the page before");
+    return end && *end == '\0' && end > at + 1
+               ? true
+               : parameter_refuse(c, "page_token", "the token of the page before");
 }
 
 static bool read_bars_query(struct call *c, struct bars_query *q)
 {
     static const char *const directions[] = { "asc", "desc", NULL };
-    *q = (struct bars_query){ .start = calendar_ns(calendar_date(c->now_ns), 0), .end = c->now_ns, .limit = 1000,
+    *q = (struct bars_query){ .start = calendar_ns(calendar_date(c->now_ns), 0),
+                              .end = c->now_ns,
+                              .limit = 1000,
                               .symbols = c->arg ? c->arg : parameter_text(c, "symbols") };
     if (!q->symbols)
         return parameter_refuse(c, "symbols", "given, separated by commas");
     return read_timeframe(c, q) && parameter_time(c, "start", false, &q->start) &&
-           parameter_time(c, "end", true, &q->end) && parameter_count(c, "limit", 1, BARS_LIMIT_MAX, &q->limit) &&
+           parameter_time(c, "end", true, &q->end) &&
+           parameter_count(c, "limit", 1, BARS_LIMIT_MAX, &q->limit) &&
            parameter_word(c, "sort", directions, "asc or desc", &q->descending) && read_token(c, q);
 }
 
@@ -156,7 +169,8 @@ static size_t aggregate(struct bar *bars, size_t count, int64_t minutes)
 
 /* Bars of one symbol with start in [from, to], ended by now, in order of time: the first `room` of them, or
  * the last when `last`. *bars is malloc'd. */
-static size_t read_days(struct call *c, int symbol, int64_t from, int64_t to, size_t room, bool last, struct bar **bars)
+static size_t read_days(struct call *c, int symbol, int64_t from, int64_t to, size_t room, bool last,
+                        struct bar **bars)
 {
     struct session s;
     int32_t first = calendar_date(from), end = calendar_date(to < c->now_ns ? to : c->now_ns);
@@ -164,7 +178,7 @@ static size_t read_days(struct call *c, int symbol, int64_t from, int64_t to, si
         first = calendar_add_days(first, 1);
     if (calendar_session(end, &s) && s.close_ns > c->now_ns)
         end = calendar_add_days(end, -1); /* today's is not over */
-    if (last) { /* no interval has more sessions than days */
+    if (last) {                           /* no interval has more sessions than days */
         int32_t enough = calendar_add_days(end, -2 * (int)room - 10);
         first = first > enough ? first : enough;
         room = 2 * room + 12;
@@ -173,14 +187,15 @@ static size_t read_days(struct call *c, int symbol, int64_t from, int64_t to, si
     return first <= end ? feed_days(c->x->feed, symbol, first, end, *bars, room) : 0;
 }
 
-static size_t read_minutes(struct call *c, int symbol, int64_t minutes, int64_t from, int64_t to, size_t room, bool last,
-                           struct bar **bars)
+static size_t read_minutes(struct call *c, int symbol, int64_t minutes, int64_t from, int64_t to, size_t room,
+                           bool last, struct bar **bars)
 {
     int64_t span = minutes * MINUTE_NS, step = from % span;
     from = step ? from - step + span : from;     /* bars that start in the interval */
     int64_t over = c->now_ns - c->now_ns % span; /* what starts here has not ended */
     int64_t until = to >= over ? over : to - to % span + span;
-    size_t want = room * (size_t)minutes, have = 0, all = until > from ? (size_t)((until - from) / MINUTE_NS) + 1 : 1;
+    size_t want = room * (size_t)minutes, have = 0,
+           all = until > from ? (size_t)((until - from) / MINUTE_NS) + 1 : 1;
     if (!last) {
         want = want < all ? want : all;
         *bars = must_alloc(want, sizeof **bars);
@@ -193,7 +208,9 @@ static size_t read_minutes(struct call *c, int symbol, int64_t minutes, int64_t 
         start = start - step_back > from ? start - step_back : from;
         size_t most = (size_t)((until - start) / MINUTE_NS) + 1;
         *bars = must_realloc(*bars, until > start ? most : 1, sizeof **bars);
-        have = until > start ? aggregate(*bars, feed_bars(c->x->feed, symbol, start, until, *bars, most), minutes) : 0;
+        have = until > start
+                   ? aggregate(*bars, feed_bars(c->x->feed, symbol, start, until, *bars, most), minutes)
+                   : 0;
         if (start <= from || days > 2000)
             break;
     }
@@ -227,12 +244,14 @@ static size_t read_symbols(const struct call *c, const char *list, char (**out)[
     return count;
 }
 
-/* One symbol's part of a page: bars appended to list, q->limit lowered; true with token set when the page is full. */
+/* One symbol's part of a page: bars appended to list, q->limit lowered; true with token set when the page is
+ * full. */
 static bool page_symbol(struct call *c, struct bars_query *q, const char *name, json_t *list, char token[64])
 {
     struct bar *bars;
     bool resumes = strcmp(q->token_symbol, name) == 0, more = false;
-    int64_t from = resumes && !q->descending ? q->token_ns : q->start, to = resumes && q->descending ? q->token_ns : q->end;
+    int64_t from = resumes && !q->descending ? q->token_ns : q->start,
+            to = resumes && q->descending ? q->token_ns : q->end;
     size_t room = (size_t)q->limit + 1;
     int symbol = venue_symbol(c->x->venue, name);
     size_t count = q->minutes ? read_minutes(c, symbol, q->minutes, from, to, room, q->descending, &bars)
@@ -255,7 +274,7 @@ static bool page_symbol(struct call *c, struct bars_query *q, const char *name, 
 void rest_get_bars(struct call *c)
 {
     struct bars_query q;
-    char (*symbols)[SYMBOL_SIZE], token[64] = "";
+    char(*symbols)[SYMBOL_SIZE], token[64] = "";
     if (!read_bars_query(c, &q)) {
         rest_refuse(c);
         return;

@@ -16,9 +16,11 @@ void rest_get_account(struct call *c)
 
 void rest_get_configurations(struct call *c)
 {
-    rest_answer(c, 200, json_pack("{ss sb sb sb ss sb sn sb}", "trade_confirm_email", "all", "suspend_trade", 0,
-                             "no_shorting", 0, "fractional_trading", 0, "max_margin_multiplier", "4",
-                             "ptp_no_exception_entry", 0, "max_options_trading_level", "disable_overnight_trading", 1));
+    rest_answer(c, 200,
+                json_pack("{ss sb sb sb ss sb sn sb}", "trade_confirm_email", "all", "suspend_trade", 0,
+                          "no_shorting", 0, "fractional_trading", 0, "max_margin_multiplier", "4",
+                          "ptp_no_exception_entry", 0, "max_options_trading_level",
+                          "disable_overnight_trading", 1));
 }
 
 struct activity_filter {
@@ -40,12 +42,16 @@ static void list_activities(struct call *c, bool fills)
     static const char *const directions[] = { "asc", "desc", NULL };
     static const char *const categories[] = { "trade_activity", "non_trade_activity", NULL };
     const struct account *a = c->account;
-    struct activity_filter f = { .order_id = parameter_text(c, "order_id"), .after = INT64_MIN, .until = INT64_MAX,
-                                 .page_size = 100, .descending = 1 };
+    struct activity_filter f = { .order_id = parameter_text(c, "order_id"),
+                                 .after = INT64_MIN,
+                                 .until = INT64_MAX,
+                                 .page_size = 100,
+                                 .descending = 1 };
     const char *token = parameter_text(c, "page_token");
     int category = 0;
     if (!parameter_date(c, "date", &f.date) || !parameter_time(c, "after", false, &f.after) ||
-        !parameter_time(c, "until", false, &f.until) || !parameter_count(c, "page_size", 1, 100, &f.page_size) ||
+        !parameter_time(c, "until", false, &f.until) ||
+        !parameter_count(c, "page_size", 1, 100, &f.page_size) ||
         !parameter_word(c, "direction", directions, "asc or desc", &f.descending) ||
         !parameter_word(c, "category", categories, "trade_activity or non_trade_activity", &category)) {
         rest_refuse(c);
@@ -134,8 +140,9 @@ struct order_filter {
 
 static bool order_matches(const struct call *c, const struct order_filter *f, const struct order *o)
 {
-    return (f->status == 2 || order_is_open(o) == (f->status == 0)) && (f->side < 0 || (int)o->side == f->side) &&
-           o->submitted_ns > f->after && o->submitted_ns < f->until && o->index > f->above && o->index < f->below &&
+    return (f->status == 2 || order_is_open(o) == (f->status == 0)) &&
+           (f->side < 0 || (int)o->side == f->side) && o->submitted_ns > f->after &&
+           o->submitted_ns < f->until && o->index > f->above && o->index < f->below &&
            (!f->symbols || parameter_lists(f->symbols, venue_symbol_name(c->x->venue, o->symbol)));
 }
 
@@ -155,8 +162,14 @@ static bool read_order_filter(struct call *c, struct order_filter *f)
     static const char *const statuses[] = { "open", "closed", "all", NULL };
     static const char *const directions[] = { "asc", "desc", NULL };
     bool nested = false;
-    *f = (struct order_filter){ .descending = 1, .side = -1, .limit = 50, .after = INT64_MIN, .until = INT64_MAX,
-                                .above = -1, .below = INT64_MAX, .symbols = parameter_text(c, "symbols") };
+    *f = (struct order_filter){ .descending = 1,
+                                .side = -1,
+                                .limit = 50,
+                                .after = INT64_MIN,
+                                .until = INT64_MAX,
+                                .above = -1,
+                                .below = INT64_MAX,
+                                .symbols = parameter_text(c, "symbols") };
     if (!parameter_word(c, "status", statuses, "open, closed or all", &f->status) ||
         !parameter_word(c, "direction", directions, "asc or desc", &f->descending) ||
         !parameter_word(c, "side", side_names, "buy or sell", &f->side) ||
@@ -181,7 +194,8 @@ void rest_get_orders(struct call *c)
         return;
     }
     json_t *list = json_array();
-    bool wanted = !parameter_text(c, "asset_class") || parameter_lists(parameter_text(c, "asset_class"), "us_equity");
+    bool wanted =
+        !parameter_text(c, "asset_class") || parameter_lists(parameter_text(c, "asset_class"), "us_equity");
     for (size_t i = 0; wanted && i < a->orders_count && f.limit > 0; i++) {
         const struct order *o = a->orders[f.descending ? a->orders_count - 1 - i : i];
         if (!order_matches(c, &f, o))
@@ -237,8 +251,8 @@ static void cancel_all(struct call *c, json_t *list)
         if (list && ok)
             json_array_append_new(list, json_pack("{ss si}", "id", o->id, "status", 200));
         else if (list)
-            json_array_append_new(list, json_pack("{ss si so}", "id", o->id, "status", 500, "body",
-                                                  refusal_json(&c->refusal)));
+            json_array_append_new(
+                list, json_pack("{ss si so}", "id", o->id, "status", 500, "body", refusal_json(&c->refusal)));
     }
 }
 
@@ -293,8 +307,11 @@ static bool close_position(struct call *c, int symbol, int64_t qty, struct order
     const struct holding *h = &c->account->holdings[symbol];
     int64_t size = h->position.qty < 0 ? -h->position.qty : h->position.qty;
     int64_t available = size > h->held_qty ? size - h->held_qty : 0;
-    struct order_request request = { .qty_micros = qty * 1000000, .type = ORDER_MARKET, .time_in_force = TIF_DAY,
-                                     .side = h->position.qty > 0 ? SIDE_SELL : SIDE_BUY, .limit = PRICE_NONE };
+    struct order_request request = { .qty_micros = qty * 1000000,
+                                     .type = ORDER_MARKET,
+                                     .time_in_force = TIF_DAY,
+                                     .side = h->position.qty > 0 ? SIDE_SELL : SIDE_BUY,
+                                     .limit = PRICE_NONE };
     struct order *order;
     text_copy(request.symbol, sizeof request.symbol, venue_symbol_name(c->x->venue, symbol));
     if (qty > 0 && qty > available) {
@@ -358,9 +375,10 @@ void rest_delete_positions(struct call *c)
         if (held == 0)
             continue;
         bool ok = close_position(c, (int)i, held < 0 ? -held : held, &snapshot);
-        json_array_append_new(list, json_pack("{ss si so}", "symbol", venue_symbol_name(c->x->venue, (int)i), "status",
-                                              ok ? 200 : c->refusal.status, "body",
-                                              ok ? order_json(c->x->venue, &snapshot) : refusal_json(&c->refusal)));
+        json_array_append_new(list,
+                              json_pack("{ss si so}", "symbol", venue_symbol_name(c->x->venue, (int)i),
+                                        "status", ok ? 200 : c->refusal.status, "body",
+                                        ok ? order_json(c->x->venue, &snapshot) : refusal_json(&c->refusal)));
     }
     rest_answer(c, 207, list);
 }

@@ -15,22 +15,22 @@ const char *const stream_paths[] = { "/stream", "/v2/iex", "/v2/sip", "/v2/test"
 
 /* The channels of market data. Ours has bars and quotes; the others can be asked for and stay silent. */
 enum { CHANNEL_TRADES, CHANNEL_QUOTES, CHANNEL_BARS, CHANNELS = 8, CHANNEL_SYMBOLS_MAX = 1000 };
-static const char *const channel_names[] = { "trades", "quotes", "bars", "updatedBars", "dailyBars",
-                                             "statuses", "lulds", "imbalances", NULL };
+static const char *const channel_names[] = { "trades",   "quotes", "bars",       "updatedBars", "dailyBars",
+                                             "statuses", "lulds",  "imbalances", NULL };
 
 struct stream {
     struct exchange *exchange;
     struct http_socket *socket;
     struct stream *next;
     bool is_data, msgpack, closing;
-    int64_t opened_ns;           /* monotonic */
-    struct account *account;     /* NULL: not logged in */
+    int64_t opened_ns;       /* monotonic */
+    struct account *account; /* NULL: not logged in */
     /* /stream */
     bool updates, markers;
     /* market data */
-    json_t *channels[CHANNELS];  /* arrays of symbols, "*" among them */
-    bool *wants[CHANNELS];       /* by symbol; quotes and bars only */
-    int client;                  /* the driver's; -1: takes no ticks */
+    json_t *channels[CHANNELS]; /* arrays of symbols, "*" among them */
+    bool *wants[CHANNELS];      /* by symbol; quotes and bars only */
+    int client;                 /* the driver's; -1: takes no ticks */
 };
 
 static void send_json(struct stream *s, json_t *message) /* takes it */
@@ -64,7 +64,8 @@ static void reply(struct stream *s, const char *action, bool authorized)
 
 static void send_marker(struct stream *s)
 {
-    send_json(s, json_pack("{ss s{sI}}", "stream", "lockstep", "data", "n", (json_int_t)s->exchange->driver.n));
+    send_json(s,
+              json_pack("{ss s{sI}}", "stream", "lockstep", "data", "n", (json_int_t)s->exchange->driver.n));
 }
 
 static void listen_to(struct stream *s, const json_t *streams)
@@ -73,8 +74,10 @@ static void listen_to(struct stream *s, const json_t *streams)
     s->updates = s->markers = false;
     for (size_t i = 0; i < json_array_size(streams); i++) {
         const char *name = json_string_value(json_array_get(streams, i));
-        bool *flag = !name ? NULL : strcmp(name, "trade_updates") == 0 ? &s->updates
-                   : strcmp(name, "lockstep") == 0 && exchange_has_ticks(s->exchange) ? &s->markers : NULL;
+        bool *flag = !name                                                              ? NULL
+                     : strcmp(name, "trade_updates") == 0                               ? &s->updates
+                     : strcmp(name, "lockstep") == 0 && exchange_has_ticks(s->exchange) ? &s->markers
+                                                                                        : NULL;
         if (!flag || *flag)
             continue;
         *flag = true;
@@ -92,7 +95,8 @@ static void trades_message(struct stream *s, const json_t *m)
     if (action && (strcmp(action, "authenticate") == 0 || strcmp(action, "auth") == 0)) {
         bool flat = !data;
         const char *key = json_string_value(json_object_get(flat ? m : data, flat ? "key" : "key_id"));
-        const char *secret = json_string_value(json_object_get(flat ? m : data, flat ? "secret" : "secret_key"));
+        const char *secret =
+            json_string_value(json_object_get(flat ? m : data, flat ? "secret" : "secret_key"));
         s->account = exchange_login(s->exchange, key, secret);
         reply(s, "authenticate", s->account != NULL);
         if (!s->account)
@@ -274,15 +278,16 @@ void stream_trade(struct exchange *x, const struct trade_event *e)
         if (s->is_data || s->closing || !s->updates || s->account != e->order->account)
             continue;
         if (!message)
-            message = json_pack("{ss so}", "stream", "trade_updates", "data", trade_event_json(x->venue, e, x->events));
+            message = json_pack("{ss so}", "stream", "trade_updates", "data",
+                                trade_event_json(x->venue, e, x->events));
         send_json(s, json_incref(message));
     }
     json_decref(message);
 }
 
 /* Encoded once for all who want it; NULL until the first does. */
-static void append_shared(json_t *to, json_t **shared, json_t *(*make)(const char *, const void *), const char *symbol,
-                          const void *what)
+static void append_shared(json_t *to, json_t **shared, json_t *(*make)(const char *, const void *),
+                          const char *symbol, const void *what)
 {
     if (!*shared)
         *shared = make(symbol, what);
@@ -311,8 +316,8 @@ void stream_market(struct exchange *x, const struct instant *in)
         json_t *batch = json_array();
         for (size_t i = 0; i < in->quotes_count; i++)
             if (s->wants[CHANNEL_QUOTES][in->quotes[i].symbol])
-                append_shared(batch, &shared[i], make_quote, venue_symbol_name(x->venue, in->quotes[i].symbol),
-                              &in->quotes[i].quote);
+                append_shared(batch, &shared[i], make_quote,
+                              venue_symbol_name(x->venue, in->quotes[i].symbol), &in->quotes[i].quote);
         for (size_t i = 0; i < in->ended_count; i++)
             if (s->wants[CHANNEL_BARS][in->ended[i].symbol])
                 append_shared(batch, &shared[in->quotes_count + i], make_bar,
@@ -348,8 +353,13 @@ bool stream_open(void *ctx, struct http_socket *socket, const char *path, const 
     struct exchange *x = ctx;
     struct stream *s = must_alloc(1, sizeof *s);
     *s = (struct stream){
-        .exchange = x, .socket = socket, .is_data = strcmp(path, "/stream") != 0, .opened_ns = clock_mono_ns(),
-        .msgpack = content_type && strstr(content_type, "msgpack"), .client = -1, .next = x->streams,
+        .exchange = x,
+        .socket = socket,
+        .is_data = strcmp(path, "/stream") != 0,
+        .opened_ns = clock_mono_ns(),
+        .msgpack = content_type && strstr(content_type, "msgpack"),
+        .client = -1,
+        .next = x->streams,
     };
     x->streams = s;
     http_socket_set(socket, s);

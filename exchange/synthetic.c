@@ -11,10 +11,10 @@
 enum { FIRST_DATE = 20000103, REGULAR_MAX = 390, PRE_MINUTES = 330, POST_MAX = 240 };
 
 struct walk {
-    double base;         /* the price it reverts to */
-    double beta;         /* how much of the market's moves it follows */
-    double own;          /* its own daily volatility */
-    double volume;       /* shares in an average minute */
+    double base;   /* the price it reverts to */
+    double beta;   /* how much of the market's moves it follows */
+    double own;    /* its own daily volatility */
+    double volume; /* shares in an average minute */
     /* as far as it was walked: close of the session before `date` */
     int32_t date;
     double close;
@@ -54,8 +54,8 @@ static double gauss(uint64_t *state) /* near enough: twelve uniforms */
 struct day_moves {
     double gap, session;
 };
-static struct day_moves moves_of(const struct synthetic *s, const char *name, const struct walk *w, int32_t date,
-                                 double previous)
+static struct day_moves moves_of(const struct synthetic *s, const char *name, const struct walk *w,
+                                 int32_t date, double previous)
 {
     uint64_t common = seed_of(s->seed, "\001market", date), own = seed_of(s->seed, name, date);
     double pull = (w->base - previous) / w->base * 0.004; /* keeps prices plausible over decades */
@@ -119,14 +119,21 @@ static void add_minute(struct feed_series *out, uint64_t *random, int64_t time_n
     double bids = uniform(random), asks = uniform(random);
     double up = open > close ? open : close, down = open < close ? open : close;
     struct bar *b = &out->own_bars[out->bars_count++];
-    *b = (struct bar){ time_ns, price_of(open), price_of(up * (1 + wiggle * higher)),
-                       price_of(down * (1 - wiggle * lower)), price_of(close), (int64_t)(volume * (0.5 + busy)) + 1 };
+    *b = (struct bar){ time_ns,
+                       price_of(open),
+                       price_of(up * (1 + wiggle * higher)),
+                       price_of(down * (1 - wiggle * lower)),
+                       price_of(close),
+                       (int64_t)(volume * (0.5 + busy)) + 1 };
     b->high = highest(b->high, highest(b->open, b->close));
     b->low = lowest(b->low, lowest(b->open, b->close));
     struct quote *q = &out->own_quotes[out->quotes_count++];
     int64_t half = (int64_t)(close * spread * 100 / 2) * 10000, odd = tilt < 0.5 ? 10000 : 0;
-    *q = (struct quote){ time_ns, { b->close.micros - half - 10000 + odd }, { b->close.micros + half + odd },
-                         100 * (1 + (int64_t)(bids * 20)), 100 * (1 + (int64_t)(asks * 20)) };
+    *q = (struct quote){ time_ns,
+                         { b->close.micros - half - 10000 + odd },
+                         { b->close.micros + half + odd },
+                         100 * (1 + (int64_t)(bids * 20)),
+                         100 * (1 + (int64_t)(asks * 20)) };
     if (q->bid.micros < 10000)
         q->bid.micros = 10000;
     if (q->ask.micros <= q->bid.micros)
@@ -153,7 +160,8 @@ static void bridge(uint64_t *common, double beta, uint64_t *own, double sigma, c
     }
 }
 
-static void make_series(const struct synthetic *s, size_t symbol, const struct session *x, struct feed_series *out)
+static void make_series(const struct synthetic *s, size_t symbol, const struct session *x,
+                        struct feed_series *out)
 {
     const struct walk *w = &s->walks[symbol];
     enum { ROOM = PRE_MINUTES + REGULAR_MAX + POST_MAX };
@@ -165,7 +173,8 @@ static void make_series(const struct synthetic *s, size_t symbol, const struct s
     double previous = close_before(s, symbol, x->date);
     struct day_moves m = moves_of(s, s->symbols[symbol], w, x->date, previous);
     double open = cents(previous * (1 + m.gap)), close = close_of(previous, m);
-    uint64_t own = seed_of(s->seed ^ 1, s->symbols[symbol], x->date), common = seed_of(s->seed ^ 1, "\001market", x->date);
+    uint64_t own = seed_of(s->seed ^ 1, s->symbols[symbol], x->date),
+             common = seed_of(s->seed ^ 1, "\001market", x->date);
     double weight[REGULAR_MAX], path[REGULAR_MAX];
     double spread = 0.0001 + 100 / (w->volume * w->base);
 
@@ -174,7 +183,8 @@ static void make_series(const struct synthetic *s, size_t symbol, const struct s
         double target = previous + (open - previous) * (i + 1) / PRE_MINUTES;
         double next = target * (1 + 0.0006 * gauss(&own));
         if (uniform(&own) < 0.03 + 0.3 * i * i / (PRE_MINUTES * (double)PRE_MINUTES)) {
-            add_minute(out, &own, x->pre_open_ns + i * MINUTE_NS, at, next, 0.0002, w->volume * 0.02, spread * 4);
+            add_minute(out, &own, x->pre_open_ns + i * MINUTE_NS, at, next, 0.0002, w->volume * 0.02,
+                       spread * 4);
             at = next;
         }
     }
@@ -195,7 +205,8 @@ static void make_series(const struct synthetic *s, size_t symbol, const struct s
     for (int i = 0; i < after && i < POST_MAX; i++) {
         double next = close * (1 + 0.0008 * gauss(&own));
         if (uniform(&own) < 0.3 / (1 + 0.05 * i) + 0.02) {
-            add_minute(out, &own, x->close_ns + i * MINUTE_NS, at, next, 0.0002, w->volume * 0.03, spread * 5);
+            add_minute(out, &own, x->close_ns + i * MINUTE_NS, at, next, 0.0002, w->volume * 0.03,
+                       spread * 5);
             at = next;
         }
     }
@@ -259,11 +270,14 @@ struct feed *feed_new_synthetic(uint64_t seed, const char (*symbols)[SYMBOL_SIZE
     for (size_t i = 0; i < count; i++) {
         uint64_t random = seed_of(seed, symbols[i], 0);
         double u = uniform(&random);
-        s->walks[i] = (struct walk){ .base = 15 + 385 * u * u, .beta = 0.6 + 0.9 * uniform(&random),
+        s->walks[i] = (struct walk){ .base = 15 + 385 * u * u,
+                                     .beta = 0.6 + 0.9 * uniform(&random),
                                      .own = 0.004 + 0.012 * uniform(&random) };
         double lively = uniform(&random);
         s->walks[i].volume = 3000 + 60000 * lively * lively;
     }
-    const struct feed_source source = { .state = s, .free = synthetic_free, .load = load, .days = days, .is_synthetic = true };
+    const struct feed_source source = {
+        .state = s, .free = synthetic_free, .load = load, .days = days, .is_synthetic = true
+    };
     return feed_new(&source, symbols, count);
 }

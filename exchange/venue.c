@@ -7,17 +7,17 @@
 #include "core/base.h"
 #include "exchange/matching.h"
 
-struct market {                  /* one symbol */
+struct market { /* one symbol */
     char name[SYMBOL_SIZE];
     struct price reference, previous_close;
-    struct quote quote;          /* latest */
-    int32_t quote_date;          /* its New York date; only today's counts */
-    int64_t start_ns;            /* the newest bar's start ... */
-    struct price start_open;     /* ... and open */
-    int32_t regular_date;        /* of the newest regular bar that ended ... */
-    struct price regular_close;  /* ... and its close */
-    int32_t opened_date;         /* the opening auction of this day has cleared */
-    struct order *first, *last;  /* open orders, in order of arrival */
+    struct quote quote;         /* latest */
+    int32_t quote_date;         /* its New York date; only today's counts */
+    int64_t start_ns;           /* the newest bar's start ... */
+    struct price start_open;    /* ... and open */
+    int32_t regular_date;       /* of the newest regular bar that ended ... */
+    struct price regular_close; /* ... and its close */
+    int32_t opened_date;        /* the opening auction of this day has cleared */
+    struct order *first, *last; /* open orders, in order of arrival */
 };
 
 struct venue {
@@ -29,10 +29,10 @@ struct venue {
     struct account **accounts;
     size_t accounts_count;
     int64_t now_ns;
-    int32_t date;                /* of now, New York */
-    struct session session;      /* in progress or next; opened: its opening is behind us */
+    int32_t date;           /* of now, New York */
+    struct session session; /* in progress or next; opened: its opening is behind us */
     bool has_session, opened;
-    size_t open_count;           /* open orders of all symbols */
+    size_t open_count; /* open orders of all symbols */
 };
 
 /* ---- life */
@@ -99,7 +99,8 @@ int venue_symbol(const struct venue *v, const char *name)
     return m ? (int)(m - v->markets) : -1;
 }
 
-void venue_prime(struct venue *v, int symbol, struct price reference, struct price last, struct price previous_close)
+void venue_prime(struct venue *v, int symbol, struct price reference, struct price last,
+                 struct price previous_close)
 {
     v->markets[symbol].reference = reference;
     v->markets[symbol].previous_close = previous_close;
@@ -154,8 +155,8 @@ static void make_id(struct account *a, char out[UUID_SIZE])
     uuid_from_bits(h, random_next(&low), out);
 }
 
-struct account *venue_account_open(struct venue *v, const char *key, const char *secret, const uint64_t bits[2],
-                                   int64_t time_ns)
+struct account *venue_account_open(struct venue *v, const char *key, const char *secret,
+                                   const uint64_t bits[2], int64_t time_ns)
 {
     assert(!venue_account(v, key));
     struct account *a = must_alloc(1, sizeof *a);
@@ -260,8 +261,14 @@ static void execute(struct venue *v, struct order *o, struct price price)
     }
     struct fill *f = must_alloc(1, sizeof *f);
     *f = (struct fill){
-        .order = o, .time_ns = v->now_ns, .qty = qty, .cum_qty = o->filled_qty, .leaves_qty = order_left(o),
-        .fee_micros = fee, .position_qty = a->holdings[o->symbol].position.qty, .price = price,
+        .order = o,
+        .time_ns = v->now_ns,
+        .qty = qty,
+        .cum_qty = o->filled_qty,
+        .leaves_qty = order_left(o),
+        .fee_micros = fee,
+        .position_qty = a->holdings[o->symbol].position.qty,
+        .price = price,
         .index = (int64_t)a->fills_count,
     };
     make_id(a, f->execution_id);
@@ -303,7 +310,7 @@ static void match_now(struct venue *v, struct order *o)
 }
 
 /* Each open order of a symbol; the body may end it. */
-#define EACH_OPEN(o, market) \
+#define EACH_OPEN(o, market)                                                                                 \
     for (struct order *o = (market)->first, *o##_next; o && (o##_next = o->next, true); o = o##_next)
 
 static void apply_quote(struct venue *v, const struct symbol_quote *q)
@@ -313,8 +320,8 @@ static void apply_quote(struct venue *v, const struct symbol_quote *q)
     m->quote_date = v->date;
     struct price at;
     EACH_OPEN(o, m)
-        if (is_continuous(o) && match_quote(o, &m->quote, &at))
-            execute(v, o, at);
+    if (is_continuous(o) && match_quote(o, &m->quote, &at))
+        execute(v, o, at);
 }
 
 static void apply_ended(struct venue *v, const struct symbol_bar *b)
@@ -322,7 +329,8 @@ static void apply_ended(struct venue *v, const struct symbol_bar *b)
     struct market *m = &v->markets[b->symbol];
     const struct bar *bar = &b->bar;
     v->lasts[b->symbol] = bar->close;
-    if (v->has_session && bar->open_time_ns >= v->session.open_ns && bar->open_time_ns < v->session.close_ns) {
+    if (v->has_session && bar->open_time_ns >= v->session.open_ns &&
+        bar->open_time_ns < v->session.close_ns) {
         if (m->regular_date && m->regular_date != v->session.date)
             m->previous_close = m->regular_close;
         m->regular_date = v->session.date;
@@ -330,8 +338,8 @@ static void apply_ended(struct venue *v, const struct symbol_bar *b)
     }
     struct price at;
     EACH_OPEN(o, m)
-        if (is_continuous(o) && !has_far_side(v, m, o->side) && match_bar(o, bar, &at))
-            execute(v, o, at);
+    if (is_continuous(o) && !has_far_side(v, m, o->side) && match_bar(o, bar, &at))
+        execute(v, o, at);
 }
 
 /* ---- auctions and sessions */
@@ -340,23 +348,23 @@ static void auction(struct venue *v, struct market *m, enum time_in_force which,
 {
     struct price at;
     EACH_OPEN(o, m)
-        if (o->time_in_force == which && order_is_working(o) && match_auction(o, price, &at))
-            execute(v, o, at);
+    if (o->time_in_force == which && order_is_working(o) && match_auction(o, price, &at))
+        execute(v, o, at);
 }
 
 static void expire(struct venue *v, struct market *m, enum time_in_force which)
 {
     EACH_OPEN(o, m)
-        if (o->time_in_force == which && order_is_working(o))
-            finish(v, o, ORDER_EXPIRED, TRADE_EXPIRED);
+    if (o->time_in_force == which && order_is_working(o))
+        finish(v, o, ORDER_EXPIRED, TRADE_EXPIRED);
 }
 
 static void route(struct venue *v, struct market *m, bool auction_orders)
 {
     EACH_OPEN(o, m)
-        if (o->status == ORDER_ACCEPTED && o->session.date == v->session.date &&
-            (o->time_in_force == TIF_OPG) == auction_orders)
-            start_working(v, o);
+    if (o->status == ORDER_ACCEPTED && o->session.date == v->session.date &&
+        (o->time_in_force == TIF_OPG) == auction_orders)
+        start_working(v, o);
 }
 
 static void opening_auction(struct venue *v, struct market *m)
@@ -381,8 +389,8 @@ static void open_session(struct venue *v)
         route(v, m, false);
         if (has_far_side(v, m, SIDE_BUY) || has_far_side(v, m, SIDE_SELL))
             EACH_OPEN(o, m)
-                if (has_far_side(v, m, o->side))
-                    match_now(v, o);
+        if (has_far_side(v, m, o->side))
+            match_now(v, o);
     }
 }
 
@@ -459,7 +467,7 @@ void venue_instant(struct venue *v, const struct instant *in)
         if (v->has_session && v->opened && m->opened_date != v->session.date)
             opening_auction(v, m); /* no 09:30 bar: its first regular one */
         EACH_OPEN(o, m)
-            match_now(v, o);
+        match_now(v, o);
     }
 }
 
@@ -501,7 +509,8 @@ static bool check_syntax(const struct account *a, const struct order_request *q,
 }
 
 /* Which session an order sent now works in, or why it may not be sent now. */
-static bool check_window(const struct venue *v, const struct order_request *q, struct session *out, struct refusal *r)
+static bool check_window(const struct venue *v, const struct order_request *q, struct session *out,
+                         struct refusal *r)
 {
     struct session s = v->session, before;
     if (!v->has_session)
@@ -560,8 +569,8 @@ const char *order_intent(const struct order *o)
 }
 
 /* Quantity, short sale and buying power; settles whether the order opens. */
-static bool check_means(const struct venue *v, struct account *a, const struct order_request *q, struct order *o,
-                        struct refusal *r)
+static bool check_means(const struct venue *v, struct account *a, const struct order_request *q,
+                        struct order *o, struct refusal *r)
 {
     const struct holding *h = &a->holdings[o->symbol];
     int64_t signed_qty = h->position.qty, existing = signed_qty < 0 ? -signed_qty : signed_qty;
@@ -605,8 +614,14 @@ bool venue_submit(struct venue *v, struct account *a, const struct order_request
     catch_up(v, time_ns + 1);
     set_now(v, time_ns);
     struct order draft = {
-        .account = a, .side = q->side, .type = q->type, .time_in_force = q->time_in_force, .limit = q->limit,
-        .submitted_ns = time_ns, .updated_ns = time_ns, .index = (int64_t)a->orders_count,
+        .account = a,
+        .side = q->side,
+        .type = q->type,
+        .time_in_force = q->time_in_force,
+        .limit = q->limit,
+        .submitted_ns = time_ns,
+        .updated_ns = time_ns,
+        .index = (int64_t)a->orders_count,
     };
     if (!check_syntax(a, q, r))
         return false;

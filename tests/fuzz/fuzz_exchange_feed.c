@@ -1,4 +1,5 @@
-/* Rows of recorded data: whatever the bytes, a feed that works or a complaint. The first byte says which file. */
+/* Rows of recorded data: whatever the bytes, a feed that works or a complaint. The first byte says which
+ * file. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,7 +7,8 @@
 
 #define GOOD "symbol,timestamp,open,high,low,close,volume\nA,2013-10-07T13:30:00Z,10,10.5,9.5,10.2,100\n"
 static const char *const headers[] = {
-    "symbol,timestamp,open,high,low,close,volume\n", "symbol,timestamp,bid,bid_size,ask,ask_size\n",
+    "symbol,timestamp,open,high,low,close,volume\n",
+    "symbol,timestamp,bid,bid_size,ask,ask_size\n",
     "symbol,date,open,high,low,close,volume\n",
 };
 
@@ -19,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     c.text[0] = '\0';
     if (size == 0)
         return 0;
-    size_t which = data[0] % 4, head = which < 3 ? strlen(headers[which]) : 0; /* 3: bars with a header of their own */
+    size_t which = data[0] % 4,
+           head = which < 3 ? strlen(headers[which]) : 0; /* 3: bars with a header of their own */
     char *text = malloc(head + size);
     memcpy(text, which < 3 ? headers[which] : "", head);
     memcpy(text + head, data + 1, size - 1);

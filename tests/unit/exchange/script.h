@@ -7,8 +7,8 @@
  *     09:32 cancel x
  *     16:00 instant                   the clock gets here
  *
- * Times are New York's; "day 20131008" changes the date. Market lines of one time are one instant. Events come
- * out as "x:accepted", "x:fill@10.02". A refused submission is "x!" and its message. */
+ * Times are New York's; "day 20131008" changes the date. Market lines of one time are one instant. Events
+ * come out as "x:accepted", "x:fill@10.02". A refused submission is "x!" and its message. */
 #ifndef TESTS_EXCHANGE_SCRIPT_H
 #define TESTS_EXCHANGE_SCRIPT_H
 
@@ -38,8 +38,8 @@ static inline void script_log(struct script *s, const char *label, const char *w
 
 static inline void script_sink(void *ctx, const struct trade_event *e)
 {
-    static const char *const names[] = { "accepted", "pending_new", "new", "partial_fill", "fill", "canceled",
-                                         "expired", "rejected" };
+    static const char *const names[] = { "accepted", "pending_new", "new",     "partial_fill",
+                                         "fill",     "canceled",    "expired", "rejected" };
     char what[64], price[PRICE_TEXT_MAX];
     if (e->fill) {
         price_format(e->fill->price, price);
@@ -90,7 +90,8 @@ static inline struct price script_price(const char *text)
 static inline void script_submit(struct script *s, char words[12][32], int count)
 {
     struct order_request q = { .side = strcmp(words[3], "buy") ? SIDE_SELL : SIDE_BUY,
-                               .qty_micros = atoll(words[4]) * 1000000, .limit = PRICE_NONE };
+                               .qty_micros = atoll(words[4]) * 1000000,
+                               .limit = PRICE_NONE };
     struct order *o;
     struct refusal r;
     int at = 6;
@@ -113,8 +114,8 @@ static inline void script_submit(struct script *s, char words[12][32], int count
 static inline void script_line(struct script *s, const char *line)
 {
     char w[12][32] = { "" };
-    int n = sscanf(line, "%31s %31s %31s %31s %31s %31s %31s %31s %31s %31s", w[0], w[1], w[2], w[3], w[4], w[5],
-                   w[6], w[7], w[8], w[9]);
+    int n = sscanf(line, "%31s %31s %31s %31s %31s %31s %31s %31s %31s %31s", w[0], w[1], w[2], w[3], w[4],
+                   w[5], w[6], w[7], w[8], w[9]);
     if (n < 2)
         return;
     if (strcmp(w[0], "day") == 0) {
@@ -128,16 +129,19 @@ static inline void script_line(struct script *s, const char *line)
     s->now_ns = at;
     int symbol = n > 2 ? venue_symbol(s->venue, w[2]) : -1;
     if (strcmp(w[1], "quote") == 0) {
-        s->quotes[s->instant.quotes_count++] = (struct symbol_quote){
-            symbol, { .time_ns = at, .bid = script_price(w[3]), .ask = script_price(w[4]) } };
+        s->quotes[s->instant.quotes_count++] =
+            (struct symbol_quote){ symbol,
+                                   { .time_ns = at, .bid = script_price(w[3]), .ask = script_price(w[4]) } };
         s->pending = true;
     } else if (strcmp(w[1], "start") == 0) {
-        s->starting[s->instant.starting_count++] = (struct symbol_bar){
-            symbol, { .open_time_ns = at, .open = script_price(w[3]) } };
+        s->starting[s->instant.starting_count++] =
+            (struct symbol_bar){ symbol, { .open_time_ns = at, .open = script_price(w[3]) } };
         s->pending = true;
     } else if (strcmp(w[1], "bar") == 0) {
-        s->ended[s->instant.ended_count++] = (struct symbol_bar){
-            symbol, { at - MINUTE_NS, script_price(w[3]), script_price(w[4]), script_price(w[5]), script_price(w[6]), 100 } };
+        s->ended[s->instant.ended_count++] =
+            (struct symbol_bar){ symbol,
+                                 { at - MINUTE_NS, script_price(w[3]), script_price(w[4]), script_price(w[5]),
+                                   script_price(w[6]), 100 } };
         s->pending = true;
     } else if (strcmp(w[1], "instant") == 0) {
         s->pending = true;

@@ -11,7 +11,8 @@
 #define NONE INT64_MAX
 enum { START = 1000 };
 
-static void expect(const struct driver *d, int64_t market, int64_t clock, enum driver_action action, int64_t time_ns)
+static void expect(const struct driver *d, int64_t market, int64_t clock, enum driver_action action,
+                   int64_t time_ns)
 {
     struct driver_step step = driver_next(d, market, clock);
     assert_int_equal(step.action, action);

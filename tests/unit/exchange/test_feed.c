@@ -22,7 +22,8 @@
 static struct feed *parse(const char *bars, const char *quotes, const char *days, struct complaints *c)
 {
     memset(c, 0, sizeof *c);
-    return feed_parse("dir", bars, strlen(bars), quotes, quotes ? strlen(quotes) : 0, days, days ? strlen(days) : 0, c);
+    return feed_parse("dir", bars, strlen(bars), quotes, quotes ? strlen(quotes) : 0, days,
+                      days ? strlen(days) : 0, c);
 }
 
 static void broken_rows_are_named(void **state)
@@ -32,35 +33,59 @@ static void broken_rows_are_named(void **state)
         const char *name, *bars, *quotes, *days, *complaint;
     } rows[] = {
         { "empty", "", NULL, NULL, "dir/bars-1min.csv:1: the file is empty" },
-        { "no header", "A,2013-10-07T13:30:00Z,10,10,10,10,1\n", NULL, NULL, "dir/bars-1min.csv:1: the first line is" },
+        { "no header", "A,2013-10-07T13:30:00Z,10,10,10,10,1\n", NULL, NULL,
+          "dir/bars-1min.csv:1: the first line is" },
         { "header alone", BARS, NULL, NULL, "dir/bars-1min.csv:1: there is no row" },
-        { "too few columns", BARS "A,2013-10-07T13:30:00Z,10,10,10,10\n", NULL, NULL, "dir/bars-1min.csv:2: 6 columns where 7" },
-        { "too many columns", BARS "A,2013-10-07T13:30:00Z,10,10,10,10,1,2\n", NULL, NULL, ":2: 8 columns where 7" },
+        { "too few columns", BARS "A,2013-10-07T13:30:00Z,10,10,10,10\n", NULL, NULL,
+          "dir/bars-1min.csv:2: 6 columns where 7" },
+        { "too many columns", BARS "A,2013-10-07T13:30:00Z,10,10,10,10,1,2\n", NULL, NULL,
+          ":2: 8 columns where 7" },
         { "an empty line", GOOD "\n", NULL, NULL, ":3: 0 columns" },
-        { "a price that is none", BARS "A,2013-10-07T13:30:00Z,ten,10,10,10,1\n", NULL, NULL, ":2: open \"ten\" is not a price" },
-        { "an exponent", BARS "A,2013-10-07T13:30:00Z,1e1,10,10,10,1\n", NULL, NULL, ":2: open \"1e1\" is not a price" },
+        { "a price that is none", BARS "A,2013-10-07T13:30:00Z,ten,10,10,10,1\n", NULL, NULL,
+          ":2: open \"ten\" is not a price" },
+        { "an exponent", BARS "A,2013-10-07T13:30:00Z,1e1,10,10,10,1\n", NULL, NULL,
+          ":2: open \"1e1\" is not a price" },
         { "seven decimals", BARS "A,2013-10-07T13:30:00Z,10.0000001,11,10,10,1\n", NULL, NULL, ":2: open" },
-        { "a time that is none", BARS "A,yesterday,10,10,10,10,1\n", NULL, NULL, ":2: timestamp \"yesterday\" is not a time" },
-        { "a bare date", BARS "A,2013-10-07,10,10,10,10,1\n", NULL, NULL, ":2: timestamp \"2013-10-07\" is not a time" },
-        { "half a minute", BARS "A,2013-10-07T13:30:30Z,10,10,10,10,1\n", NULL, NULL, "is not the start of a minute" },
-        { "a year nobody knows", BARS "A,1971-10-07T13:30:00Z,10,10,10,10,1\n", NULL, NULL, "outside the calendar's years" },
-        { "a date nobody knows", GOOD, NULL, DAYS "A,1006-10-07,10,11,9,10,1\n", "bars-1day.csv:2: date \"1006-10-07\" is outside" },
-        { "high below low", BARS "A,2013-10-07T13:30:00Z,10,9,11,10,1\n", NULL, NULL, ":2: high 9.00 is below low 11.00" },
-        { "open above high", BARS "A,2013-10-07T13:30:00Z,12,11,9,10,1\n", NULL, NULL, ":2: open 12.00 is outside low 9.00 to high 11.00" },
-        { "close below low", BARS "A,2013-10-07T13:30:00Z,10,11,9,8.5,1\n", NULL, NULL, ":2: close 8.50 is outside" },
+        { "a time that is none", BARS "A,yesterday,10,10,10,10,1\n", NULL, NULL,
+          ":2: timestamp \"yesterday\" is not a time" },
+        { "a bare date", BARS "A,2013-10-07,10,10,10,10,1\n", NULL, NULL,
+          ":2: timestamp \"2013-10-07\" is not a time" },
+        { "half a minute", BARS "A,2013-10-07T13:30:30Z,10,10,10,10,1\n", NULL, NULL,
+          "is not the start of a minute" },
+        { "a year nobody knows", BARS "A,1971-10-07T13:30:00Z,10,10,10,10,1\n", NULL, NULL,
+          "outside the calendar's years" },
+        { "a date nobody knows", GOOD, NULL, DAYS "A,1006-10-07,10,11,9,10,1\n",
+          "bars-1day.csv:2: date \"1006-10-07\" is outside" },
+        { "high below low", BARS "A,2013-10-07T13:30:00Z,10,9,11,10,1\n", NULL, NULL,
+          ":2: high 9.00 is below low 11.00" },
+        { "open above high", BARS "A,2013-10-07T13:30:00Z,12,11,9,10,1\n", NULL, NULL,
+          ":2: open 12.00 is outside low 9.00 to high 11.00" },
+        { "close below low", BARS "A,2013-10-07T13:30:00Z,10,11,9,8.5,1\n", NULL, NULL,
+          ":2: close 8.50 is outside" },
         { "negative", BARS "A,2013-10-07T13:30:00Z,-10,11,9,10,1\n", NULL, NULL, ":2: open -10 is negative" },
         { "zero", BARS "A,2013-10-07T13:30:00Z,0,11,9,10,1\n", NULL, NULL, ":2: open is 0" },
-        { "negative volume", BARS "A,2013-10-07T13:30:00Z,10,11,9,10,-1\n", NULL, NULL, ":2: volume -1 is negative" },
-        { "half a share", BARS "A,2013-10-07T13:30:00Z,10,11,9,10,1.5\n", NULL, NULL, ":2: volume \"1.5\" is not a whole number" },
+        { "negative volume", BARS "A,2013-10-07T13:30:00Z,10,11,9,10,-1\n", NULL, NULL,
+          ":2: volume -1 is negative" },
+        { "half a share", BARS "A,2013-10-07T13:30:00Z,10,11,9,10,1.5\n", NULL, NULL,
+          ":2: volume \"1.5\" is not a whole number" },
         { "no symbol", BARS ",2013-10-07T13:30:00Z,10,11,9,10,1\n", NULL, NULL, ":2: symbol \"\" is not" },
-        { "a symbol with a slash", BARS "A/B,2013-10-07T13:30:00Z,10,11,9,10,1\n", NULL, NULL, ":2: symbol \"A/B\" is not" },
-        { "out of order", GOOD "A,2013-10-07T13:29:00Z,10,11,9,10,1\n", NULL, NULL, ":3: A is not in order of time" },
-        { "a minute twice", GOOD "A,2013-10-07T13:30:00Z,10,11,9,10,1\n", NULL, NULL, ":3: A has minute 2013-10-07T13:30:00Z twice" },
-        { "a quote of no symbol", GOOD, QUOTES "B,2013-10-07T13:30:00Z,1,1,2,1\n", NULL, "dir/quotes-1min.csv:2: B has no row in bars-1min.csv" },
-        { "a negative size", GOOD, QUOTES "A,2013-10-07T13:30:00Z,1,-1,2,1\n", NULL, "quotes-1min.csv:2: bid_size -1 is negative" },
-        { "quotes out of order", GOOD, QUOTES "A,2013-10-07T13:30:00Z,1,1,2,1\nA,2013-10-07T13:29:00Z,1,1,2,1\n", NULL, "quotes-1min.csv:3: A is not in order" },
-        { "a day that is none", GOOD, NULL, DAYS "A,2013-13-01,10,11,9,10,1\n", "bars-1day.csv:2: date \"2013-13-01\" is not a date" },
-        { "a day twice", GOOD, NULL, DAYS "A,2013-10-01,10,11,9,10,1\nA,2013-10-01,10,11,9,10,1\n", "bars-1day.csv:3: A has date 2013-10-01 twice" },
+        { "a symbol with a slash", BARS "A/B,2013-10-07T13:30:00Z,10,11,9,10,1\n", NULL, NULL,
+          ":2: symbol \"A/B\" is not" },
+        { "out of order", GOOD "A,2013-10-07T13:29:00Z,10,11,9,10,1\n", NULL, NULL,
+          ":3: A is not in order of time" },
+        { "a minute twice", GOOD "A,2013-10-07T13:30:00Z,10,11,9,10,1\n", NULL, NULL,
+          ":3: A has minute 2013-10-07T13:30:00Z twice" },
+        { "a quote of no symbol", GOOD, QUOTES "B,2013-10-07T13:30:00Z,1,1,2,1\n", NULL,
+          "dir/quotes-1min.csv:2: B has no row in bars-1min.csv" },
+        { "a negative size", GOOD, QUOTES "A,2013-10-07T13:30:00Z,1,-1,2,1\n", NULL,
+          "quotes-1min.csv:2: bid_size -1 is negative" },
+        { "quotes out of order", GOOD,
+          QUOTES "A,2013-10-07T13:30:00Z,1,1,2,1\nA,2013-10-07T13:29:00Z,1,1,2,1\n", NULL,
+          "quotes-1min.csv:3: A is not in order" },
+        { "a day that is none", GOOD, NULL, DAYS "A,2013-13-01,10,11,9,10,1\n",
+          "bars-1day.csv:2: date \"2013-13-01\" is not a date" },
+        { "a day twice", GOOD, NULL, DAYS "A,2013-10-01,10,11,9,10,1\nA,2013-10-01,10,11,9,10,1\n",
+          "bars-1day.csv:3: A has date 2013-10-01 twice" },
     };
     static struct complaints c;
     int failed = 0;
@@ -102,9 +127,11 @@ static void events_come_in_order_of_time(void **state)
 {
     (void)state;
     static struct complaints c;
-    struct feed *f = parse(BARS "B,2013-10-07T13:30:00Z,20,20,20,20,5\r\nA,2013-10-07T13:30:00Z,10,10.5,9.5,10.2,100\r\n"
-                           "A,2013-10-07T13:31:00Z,10,10.5,9.5,10.3,100\nA,2013-10-08T03:59:00Z,9,9,9,9,1\nA,2013-10-08T04:00:00Z,9,9,9,9,1\n",
-                           QUOTES "A,2013-10-07T13:30:00Z,10.1,100,0,0\n", NULL, &c);
+    struct feed *f =
+        parse(BARS "B,2013-10-07T13:30:00Z,20,20,20,20,5\r\nA,2013-10-07T13:30:00Z,10,10.5,9.5,10.2,100\r\n"
+                   "A,2013-10-07T13:31:00Z,10,10.5,9.5,10.3,100\nA,2013-10-08T03:59:00Z,9,9,9,9,1\nA,2013-10-"
+                   "08T04:00:00Z,9,9,9,9,1\n",
+              QUOTES "A,2013-10-07T13:30:00Z,10.1,100,0,0\n", NULL, &c);
     assert_non_null(f);
     const int64_t open = calendar_ns(20131007, 9 * 3600 + 1800);
     struct instant in;
@@ -138,9 +165,10 @@ static void days_are_the_files_or_made_of_minutes(void **state)
 {
     (void)state;
     static struct complaints c;
-    struct feed *f = parse(BARS "A,2013-10-07T13:29:00Z,1,1,1,1,1\nA,2013-10-07T13:30:00Z,10,10.5,9.5,10.2,100\n"
-                           "A,2013-10-07T19:59:00Z,11,12,11,11.5,50\nA,2013-10-07T20:00:00Z,99,99,99,99,1\n",
-                           NULL, DAYS "A,2013-10-03,5,6,4,5.5,10\nA,2013-10-04,7,8,6,7.5,10\nQ,2013-10-04,7,8,6,7.5,10\n", &c);
+    struct feed *f = parse(
+        BARS "A,2013-10-07T13:29:00Z,1,1,1,1,1\nA,2013-10-07T13:30:00Z,10,10.5,9.5,10.2,100\n"
+             "A,2013-10-07T19:59:00Z,11,12,11,11.5,50\nA,2013-10-07T20:00:00Z,99,99,99,99,1\n",
+        NULL, DAYS "A,2013-10-03,5,6,4,5.5,10\nA,2013-10-04,7,8,6,7.5,10\nQ,2013-10-04,7,8,6,7.5,10\n", &c);
     struct bar b[4];
     assert_int_equal(feed_days(f, 0, 20131001, 20131031, b, 4), 3);
     assert_int_equal(b[2].open.micros, 10 * USD);
@@ -150,7 +178,8 @@ static void days_are_the_files_or_made_of_minutes(void **state)
     assert_true(b[2].open_time_ns == calendar_ns(20131007, 0));
     assert_int_equal(feed_days(f, 0, 20131004, 20131004, b, 4), 1);
     assert_int_equal(feed_close_before(f, 0, 20131007).micros, 7500000);
-    assert_int_equal(feed_bars(f, 0, calendar_ns(20131007, 9 * 3600 + 1800), calendar_ns(20131007, 16 * 3600), b, 4), 2);
+    assert_int_equal(
+        feed_bars(f, 0, calendar_ns(20131007, 9 * 3600 + 1800), calendar_ns(20131007, 16 * 3600), b, 4), 2);
     assert_true(feed_last_bar(f, 0, calendar_ns(20131007, 9 * 3600 + 1800), &b[0]));
     assert_int_equal(b[0].close.micros, 1 * USD);
     assert_false(feed_last_bar(f, 0, calendar_ns(20131007, 9 * 3600), &b[0]));
@@ -163,9 +192,11 @@ static void days_are_the_files_or_made_of_minutes(void **state)
 static void a_synthetic_day_depends_on_seed_symbol_and_date_alone(void **state)
 {
     (void)state;
-    static const char few[][SYMBOL_SIZE] = { "SPY", "IBM" }, many[][SYMBOL_SIZE] = { "AIG", "IBM", "XYZ", "SPY" };
+    static const char few[][SYMBOL_SIZE] = { "SPY", "IBM" },
+                      many[][SYMBOL_SIZE] = { "AIG", "IBM", "XYZ", "SPY" };
     static struct bar a[1000], b[1000];
-    struct feed *f = feed_new_synthetic(7, few, 2), *g = feed_new_synthetic(7, many, 4), *h = feed_new_synthetic(8, few, 2);
+    struct feed *f = feed_new_synthetic(7, few, 2), *g = feed_new_synthetic(7, many, 4),
+                *h = feed_new_synthetic(8, few, 2);
     const int64_t from = calendar_ns(20250305, 0), to = calendar_ns(20250306, 0);
     feed_seek(f, calendar_ns(20250303, 0)); /* two days of replay first */
     struct instant in;
@@ -212,10 +243,11 @@ static void the_synthetic_market_looks_like_one(void **state)
             struct bar day;
             for (size_t i = 0; i < n; i++) {
                 const struct bar *b = &bars[i];
-                assert_true(b->low.micros > 0 && b->low.micros <= b->open.micros && b->high.micros >= b->close.micros &&
-                            b->low.micros <= b->close.micros && b->high.micros >= b->open.micros && b->volume > 0);
-                assert_true(b->open.micros % 10000 == 0 && b->high.micros % 10000 == 0 && b->low.micros % 10000 == 0 &&
-                            b->close.micros % 10000 == 0);
+                assert_true(b->low.micros > 0 && b->low.micros <= b->open.micros &&
+                            b->high.micros >= b->close.micros && b->low.micros <= b->close.micros &&
+                            b->high.micros >= b->open.micros && b->volume > 0);
+                assert_true(b->open.micros % 10000 == 0 && b->high.micros % 10000 == 0 &&
+                            b->low.micros % 10000 == 0 && b->close.micros % 10000 == 0);
                 assert_true(i == 0 || bars[i - 1].open_time_ns < b->open_time_ns);
                 if (b->open_time_ns < s.open_ns || b->open_time_ns >= s.close_ns)
                     continue;
@@ -258,7 +290,8 @@ static void synthetic_quotes_have_a_spread(void **state)
     while (feed_next_ns(f) < calendar_ns(20240103, 0)) {
         feed_take(f, &in);
         for (size_t i = 0; i < in.quotes_count; i++, quotes++)
-            assert_true(in.quotes[i].quote.bid.micros > 0 && in.quotes[i].quote.ask.micros > in.quotes[i].quote.bid.micros &&
+            assert_true(in.quotes[i].quote.bid.micros > 0 &&
+                        in.quotes[i].quote.ask.micros > in.quotes[i].quote.bid.micros &&
                         in.quotes[i].quote.bid.micros % 10000 == 0 && in.quotes[i].quote.bid_size > 0);
     }
     assert_true(quotes > 390);
@@ -298,7 +331,9 @@ static void the_overnight_week_earns_what_it_earned(void **state)
             before = (a = venue_account_open(v, "k", "s", bits, in.time_ns))->cash_micros;
         if (!calendar_session_at(in.time_ns, &s))
             break;
-        struct order_request q = { .symbol = "SPY", .qty_micros = 100 * INT64_C(1000000), .limit = PRICE_NONE };
+        struct order_request q = { .symbol = "SPY",
+                                   .qty_micros = 100 * INT64_C(1000000),
+                                   .limit = PRICE_NONE };
         struct order *o;
         struct refusal r;
         const struct position *p = &a->holdings[spy].position;

@@ -52,45 +52,58 @@ static void orders_trade_by_the_replay_rules(void **state)
           "15:00 quote A 10.00 10.02\nday 20131008\n10:00 submit x buy 1 A market day\n10:05 start A 10.30",
           WORKS("x") "x:fill@10.30" },
         { "a quote without the needed side does not count",
-          "10:00 quote A 10.00 -\n10:00 submit x buy 1 A market day\n10:01 start A 10.30", WORKS("x") "x:fill@10.30" },
+          "10:00 quote A 10.00 -\n10:00 submit x buy 1 A market day\n10:01 start A 10.30",
+          WORKS("x") "x:fill@10.30" },
         { "a waiting market order takes the quote that comes first",
-          "10:00 submit x buy 1 A market day\n10:01 quote A 10.00 10.04\n10:01 start A 10.30", WORKS("x") "x:fill@10.04" },
+          "10:00 submit x buy 1 A market day\n10:01 quote A 10.00 10.04\n10:01 start A 10.30",
+          WORKS("x") "x:fill@10.04" },
         { "market without quotes: a bar that starts at this very instant",
           "10:00 start A 10.07\n10:00 submit x buy 1 A market day", WORKS("x") "x:fill@10.07" },
         { "market without quotes: not the bar that is under way",
           "10:00 start A 10.07\n10:01 bar A 10.07 10.20 10.00 10.10\n10:01 submit x buy 1 A market day\n"
-          "10:02 start A 10.11", WORKS("x") "x:fill@10.11" },
+          "10:02 start A 10.11",
+          WORKS("x") "x:fill@10.11" },
         { "market without quotes: another symbol's bar is nothing to it",
-          "10:00 submit x buy 1 A market day\n10:01 start B 20.00\n10:02 start A 10.11", WORKS("x") "x:fill@10.11" },
+          "10:00 submit x buy 1 A market day\n10:01 start B 20.00\n10:02 start A 10.11",
+          WORKS("x") "x:fill@10.11" },
         { "market without quotes and without a further bar expires",
           "10:00 submit x buy 1 A market day\n16:00 instant", WORKS("x") "x:expired" },
         { "limit with a quote at the limit: at once at the better ask",
           "10:00 quote A 10.00 10.02\n10:00 submit x buy 1 A limit 10.05 day", WORKS("x") "x:fill@10.02" },
         { "limit waits for the quote to reach it",
           "10:00 quote A 10.00 10.02\n10:00 submit x buy 1 A limit 9.99 day\n10:01 quote A 9.99 10.00\n"
-          "10:02 quote A 9.97 9.98", WORKS("x") "x:fill@9.98" },
+          "10:02 quote A 9.97 9.98",
+          WORKS("x") "x:fill@9.98" },
         { "with quotes a bar's low does not fill a limit",
-          "10:00 quote A 10.00 10.02\n10:00 submit x buy 1 A limit 9.99 day\n10:01 bar A 10.00 10.00 9.00 9.50\n"
-          "16:00 instant", WORKS("x") "x:expired" },
+          "10:00 quote A 10.00 10.02\n10:00 submit x buy 1 A limit 9.99 day\n10:01 bar A 10.00 10.00 9.00 "
+          "9.50\n"
+          "16:00 instant",
+          WORKS("x") "x:expired" },
         { "limit without quotes: a later bar's low, at the limit",
-          "10:00 submit x buy 1 A limit 9.99 day\n10:01 bar A 10.05 10.06 9.98 10.00", WORKS("x") "x:fill@9.99" },
+          "10:00 submit x buy 1 A limit 9.99 day\n10:01 bar A 10.05 10.06 9.98 10.00",
+          WORKS("x") "x:fill@9.99" },
         { "limit without quotes: at the better open",
-          "10:00 submit x buy 1 A limit 9.99 day\n10:01 bar A 9.95 10.06 9.90 10.00", WORKS("x") "x:fill@9.95" },
+          "10:00 submit x buy 1 A limit 9.99 day\n10:01 bar A 9.95 10.06 9.90 10.00",
+          WORKS("x") "x:fill@9.95" },
         { "limit without quotes: touching is enough",
-          "10:00 submit x sell 1 A limit 10.06 day\n10:01 bar A 10.05 10.06 9.98 10.00", WORKS("x") "x:fill@10.06" },
+          "10:00 submit x sell 1 A limit 10.06 day\n10:01 bar A 10.05 10.06 9.98 10.00",
+          WORKS("x") "x:fill@10.06" },
         { "limit without quotes: not reached",
-          "10:00 submit x sell 1 A limit 10.07 day\n10:01 bar A 10.05 10.06 9.98 10.00", "x:pending_new x:new" },
+          "10:00 submit x sell 1 A limit 10.07 day\n10:01 bar A 10.05 10.06 9.98 10.00",
+          "x:pending_new x:new" },
         { "limit without quotes: the bar under way when it came does not count",
           "10:00 start A 10.00\n10:00 submit y buy 1 B limit 1.00 day\n10:01 bar A 10.00 10.00 9.00 9.50\n"
-          "10:01 submit x buy 1 A limit 9.60 day\n10:02 bar A 9.70 9.80 9.65 9.70", WORKS("y") "x:pending_new x:new" },
+          "10:01 submit x buy 1 A limit 9.60 day\n10:02 bar A 9.70 9.80 9.65 9.70",
+          WORKS("y") "x:pending_new x:new" },
         { "orders of a symbol trade in order of arrival",
           "10:00 submit x buy 1 A market day\n10:00 submit y sell 1 A market day\n10:01 start A 10.11",
           WORKS("x") WORKS("y") "x:fill@10.11 y:fill@10.11" },
-        { "a canceled order is gone", "10:00 submit x buy 1 A market day\n10:00 cancel x\n10:01 start A 10.11",
-          WORKS("x") "x:canceled" },
-        { "canceling again succeeds, and says nothing", "10:00 submit x buy 1 A market day\n10:00 cancel x\n10:00 cancel x",
-          WORKS("x") "x:canceled" },
-        { "a filled order can't be canceled", "10:00 start A 10.00\n10:00 submit x buy 1 A market day\n10:00 cancel x",
+        { "a canceled order is gone",
+          "10:00 submit x buy 1 A market day\n10:00 cancel x\n10:01 start A 10.11", WORKS("x") "x:canceled" },
+        { "canceling again succeeds, and says nothing",
+          "10:00 submit x buy 1 A market day\n10:00 cancel x\n10:00 cancel x", WORKS("x") "x:canceled" },
+        { "a filled order can't be canceled",
+          "10:00 start A 10.00\n10:00 submit x buy 1 A market day\n10:00 cancel x",
           WORKS("x") "x:fill@10.00 x:order is already in \"filled\" state" },
     };
     run_rows(rows, COUNT_OF(rows));
@@ -107,22 +120,27 @@ static void day_orders_keep_to_the_session(void **state)
           "09:00 submit x buy 1 A market day\n09:30 instant\n09:33 start A 10.05",
           "x:accepted x:pending_new x:new x:fill@10.05" },
         { "a bar before the open fills nothing",
-          "09:00 submit x buy 1 A market day\n09:01 start A 9.00\n09:02 bar A 9.00 9.00 9.00 9.00", "x:accepted" },
-        { "at the open exactly: the bar that starts now", "09:30 start A 10.05\n09:30 submit x buy 1 A market day",
-          WORKS("x") "x:fill@10.05" },
+          "09:00 submit x buy 1 A market day\n09:01 start A 9.00\n09:02 bar A 9.00 9.00 9.00 9.00",
+          "x:accepted" },
+        { "at the open exactly: the bar that starts now",
+          "09:30 start A 10.05\n09:30 submit x buy 1 A market day", WORKS("x") "x:fill@10.05" },
         { "at the close exactly: the next session",
           "16:00 instant\n16:00 submit x buy 1 A market day\nday 20131008\n09:30 start A 11.00",
           "x:accepted x:pending_new x:new x:fill@11.00" },
-        { "on Friday evening: Monday", "day 20131011\n17:00 submit x buy 1 A market day\nday 20131014\n09:30 start A 11.00",
+        { "on Friday evening: Monday",
+          "day 20131011\n17:00 submit x buy 1 A market day\nday 20131014\n09:30 start A 11.00",
           "x:accepted x:pending_new x:new x:fill@11.00" },
-        { "the close expires it", "15:00 submit x buy 1 A limit 9.00 day\n16:00 instant", WORKS("x") "x:expired" },
+        { "the close expires it", "15:00 submit x buy 1 A limit 9.00 day\n16:00 instant",
+          WORKS("x") "x:expired" },
         { "a close no instant fell on expires it all the same",
           "15:00 submit x buy 1 A limit 9.00 day\n17:00 instant", WORKS("x") "x:expired" },
         { "a whole session passed over", "09:00 submit x buy 1 A limit 9.00 day\nday 20131008\n04:00 instant",
           "x:accepted x:pending_new x:new x:expired" },
         { "the bar that ends at the close still counts",
-          "15:59 submit x buy 1 A limit 9.00 day\n16:00 bar A 9.50 9.50 8.90 9.20", WORKS("x") "x:fill@9.00" },
-        { "a half day closes at 13:00", "day 20131129\n12:59 submit x buy 1 A limit 9.00 day\n13:00 instant", WORKS("x") "x:expired" },
+          "15:59 submit x buy 1 A limit 9.00 day\n16:00 bar A 9.50 9.50 8.90 9.20",
+          WORKS("x") "x:fill@9.00" },
+        { "a half day closes at 13:00", "day 20131129\n12:59 submit x buy 1 A limit 9.00 day\n13:00 instant",
+          WORKS("x") "x:expired" },
         { "canceled while accepted", "09:00 submit x buy 1 A market day\n09:01 cancel x\n09:30 start A 10.00",
           "x:accepted x:canceled" },
     };
@@ -136,48 +154,59 @@ static void auctions_clear_at_one_price(void **state)
         { "opening: the 09:30 bar's open, whatever the quote says",
           "09:00 submit x buy 1 A market opg\n09:30 quote A 9.00 9.02\n09:30 start A 10.05",
           "x:accepted x:pending_new x:new x:fill@10.05" },
-        { "opening: a limit fills at the auction's price", "09:00 submit x buy 1 A limit 10.10 opg\n09:30 start A 10.05",
+        { "opening: a limit fills at the auction's price",
+          "09:00 submit x buy 1 A limit 10.10 opg\n09:30 start A 10.05",
           "x:accepted x:pending_new x:new x:fill@10.05" },
         { "opening: a limit beyond it expires", "09:00 submit x buy 1 A limit 10.00 opg\n09:30 start A 10.05",
           "x:accepted x:pending_new x:new x:expired" },
         { "opening: no 09:30 bar, the first regular bar's open",
           "09:00 submit x buy 1 A market opg\n09:00 submit y buy 1 A limit 9.00 opg\n09:30 start B 20.00\n"
-          "09:32 start A 10.07", "x:accepted y:accepted x:pending_new x:new y:pending_new y:new x:fill@10.07 y:expired" },
+          "09:32 start A 10.07",
+          "x:accepted y:accepted x:pending_new x:new y:pending_new y:new x:fill@10.07 y:expired" },
         { "opening: no regular bar all day, expires at the close",
-          "09:00 submit x buy 1 A market opg\n09:30 instant\n16:00 instant", "x:accepted x:pending_new x:new x:expired" },
+          "09:00 submit x buy 1 A market opg\n09:30 instant\n16:00 instant",
+          "x:accepted x:pending_new x:new x:expired" },
         { "opening comes before day orders",
           "08:00 submit d buy 1 A market day\n09:00 submit x buy 1 A market opg\n09:30 start A 10.05",
           "d:accepted x:accepted x:pending_new x:new x:fill@10.05 d:pending_new d:new d:fill@10.05" },
         { "closing: the last regular minute's close",
-          "15:30 submit x buy 1 A market cls\n16:00 bar A 10.00 10.30 9.90 10.20\n16:01 bar A 11.00 11.00 11.00 11.00",
+          "15:30 submit x buy 1 A market cls\n16:00 bar A 10.00 10.30 9.90 10.20\n16:01 bar A 11.00 11.00 "
+          "11.00 11.00",
           WORKS("x") "x:fill@10.20" },
         { "closing: no 15:59 bar, the last one before it",
           "15:30 submit x sell 1 A market cls\n15:58 bar A 10.00 10.30 9.90 10.25\n16:00 quote A 9.00 9.02",
           WORKS("x") "x:fill@10.25" },
         { "closing: a limit at the price fills, one beyond it expires",
           "15:30 submit x buy 1 A limit 10.20 cls\n15:30 submit y buy 1 A limit 10.19 cls\n"
-          "16:00 bar A 10.00 10.30 9.90 10.20", WORKS("x") WORKS("y") "x:fill@10.20 y:expired" },
+          "16:00 bar A 10.00 10.30 9.90 10.20",
+          WORKS("x") WORKS("y") "x:fill@10.20 y:expired" },
         { "closing: no regular bar all day, expires", "15:30 submit x buy 1 A market cls\n16:00 instant",
           WORKS("x") "x:expired" },
         { "closing: yesterday's close is no price",
-          "16:00 bar A 10.00 10.30 9.90 10.20\nday 20131008\n15:30 submit x buy 1 A market cls\n16:00 instant",
+          "16:00 bar A 10.00 10.30 9.90 10.20\nday 20131008\n15:30 submit x buy 1 A market cls\n16:00 "
+          "instant",
           WORKS("x") "x:expired" },
         { "closing comes before the expiry of day orders",
-          "15:00 submit d buy 1 A limit 9.00 day\n15:30 submit x buy 1 A market cls\n16:00 bar A 10.00 10.30 9.90 10.20",
+          "15:00 submit d buy 1 A limit 9.00 day\n15:30 submit x buy 1 A market cls\n16:00 bar A 10.00 10.30 "
+          "9.90 10.20",
           WORKS("d") WORKS("x") "x:fill@10.20 d:expired" },
-        { "closing on a half day: 13:00", "day 20131129\n12:30 submit x buy 1 A market cls\n13:00 bar A 10.00 10.30 9.90 10.20",
+        { "closing on a half day: 13:00",
+          "day 20131129\n12:30 submit x buy 1 A market cls\n13:00 bar A 10.00 10.30 9.90 10.20",
           WORKS("x") "x:fill@10.20" },
         { "a cls order is deaf to the continuous market",
-          "10:00 quote A 10.00 10.02\n10:00 submit x buy 1 A market cls\n10:01 start A 10.00\n10:02 bar A 10.00 10.00 9.00 9.50",
+          "10:00 quote A 10.00 10.02\n10:00 submit x buy 1 A market cls\n10:01 start A 10.00\n10:02 bar A "
+          "10.00 10.00 9.00 9.50",
           "x:pending_new x:new" },
         { "opg window: 09:28 is too late", "09:28 submit x buy 1 A market opg",
           "x! opg orders must be submitted after 7:00pm and before 9:28am" },
         { "opg window: 09:27 is not", "09:27 submit x buy 1 A market opg", "x:accepted" },
         { "opg window: not in the afternoon", "16:00 instant\n18:59 submit x buy 1 A market opg",
           "x! opg orders must be submitted after 7:00pm and before 9:28am" },
-        { "opg window: 19:00 for the next session", "19:00 submit x buy 1 A market opg\nday 20131008\n09:30 start A 10.05",
+        { "opg window: 19:00 for the next session",
+          "19:00 submit x buy 1 A market opg\nday 20131008\n09:30 start A 10.05",
           "x:accepted x:pending_new x:new x:fill@10.05" },
-        { "opg window: over the weekend", "day 20131012\n12:00 submit x buy 1 A market opg\nday 20131014\n09:30 start A 10.05",
+        { "opg window: over the weekend",
+          "day 20131012\n12:00 submit x buy 1 A market opg\nday 20131014\n09:30 start A 10.05",
           "x:accepted x:pending_new x:new x:fill@10.05" },
         { "cls window: 15:50 is too late", "15:50 submit x buy 1 A market cls",
           "x! cls orders must be submitted after 7:00pm and before 3:55pm" },
@@ -212,17 +241,20 @@ static void refusals_leave_nothing_behind(void **state)
           "x! invalid limit_price 0.12345. sub-penny increment does not fulfill minimum pricing criteria" },
         { "the increment comes before the quantity",
           "10:00 start A 10.00\n10:00 submit x buy 5 A market day\n10:00 submit y sell 6 A limit 10.001 day",
-          WORKS("x") "x:fill@10.00 y! invalid limit_price 10.001. sub-penny increment does not fulfill minimum pricing criteria" },
+          WORKS("x") "x:fill@10.00 y! invalid limit_price 10.001. sub-penny increment does not fulfill "
+                     "minimum pricing criteria" },
         { "through zero in one order",
           "10:00 start A 10.00\n10:00 submit x buy 5 A market day\n10:00 submit y sell 6 A market day",
           WORKS("x") "x:fill@10.00 y! insufficient qty available for order (requested: 6, available: 5)" },
         { "shares in an open order are not available",
           "10:00 start A 10.00\n10:00 submit x buy 5 A market day\n10:00 submit y sell 3 A limit 20.00 day\n"
           "10:00 submit z sell 3 A market day",
-          WORKS("x") "x:fill@10.00 " WORKS("y") "z! insufficient qty available for order (requested: 3, available: 2)" },
+          WORKS("x") "x:fill@10.00 " WORKS(
+              "y") "z! insufficient qty available for order (requested: 3, available: 2)" },
         { "all of them held: taken as an opening order",
           "10:00 start A 10.00\n10:00 submit x buy 5 A market day\n10:00 submit y sell 5 A market cls\n"
-          "10:00 submit z sell 3 A limit 20.00 day", WORKS("x") "x:fill@10.00 " WORKS("y") "z:pending_new z:new" },
+          "10:00 submit z sell 3 A limit 20.00 day",
+          WORKS("x") "x:fill@10.00 " WORKS("y") "z:pending_new z:new" },
         { "a cancel gives them back",
           "10:00 start A 10.00\n10:00 submit x buy 5 A market day\n10:00 submit y sell 5 A limit 20.00 day\n"
           "10:00 cancel y\n10:00 submit z sell 5 A market day",
@@ -230,8 +262,10 @@ static void refusals_leave_nothing_behind(void **state)
         { "a short is covered the same way",
           "10:00 start A 10.00\n10:00 submit x sell 5 A market day\n10:00 submit y buy 6 A market day",
           WORKS("x") "x:fill@10.00 y! insufficient qty available for order (requested: 6, available: 5)" },
-        { "buying power: four times the equity at a limit", "10:00 submit x buy 40000 A limit 10.00 day", "x:pending_new x:new" },
-        { "buying power: one share more", "10:00 submit x buy 40001 A limit 10.00 day", "x! insufficient buying power" },
+        { "buying power: four times the equity at a limit", "10:00 submit x buy 40000 A limit 10.00 day",
+          "x:pending_new x:new" },
+        { "buying power: one share more", "10:00 submit x buy 40001 A limit 10.00 day",
+          "x! insufficient buying power" },
         { "buying power: a market order keeps 4 % more under $50", "10:00 submit x buy 38462 A market day",
           "x! insufficient buying power" },
         { "buying power: which fits", "10:00 submit x buy 38461 A market day", "x:pending_new x:new" },
@@ -239,20 +273,26 @@ static void refusals_leave_nothing_behind(void **state)
           "10:00 submit x buy 30000 A limit 10.00 day\n10:00 submit y buy 10001 A limit 10.00 day",
           WORKS("x") "y! insufficient buying power" },
         { "buying power: a cancel gives it back",
-          "10:00 submit x buy 40000 A limit 10.00 day\n10:00 cancel x\n10:00 submit y buy 40000 A limit 10.00 day",
+          "10:00 submit x buy 40000 A limit 10.00 day\n10:00 cancel x\n10:00 submit y buy 40000 A limit "
+          "10.00 day",
           WORKS("x") "x:canceled y:pending_new y:new" },
         { "buying power: expiry gives it back",
-          "10:00 submit x buy 40000 A limit 10.00 day\n16:00 instant\n17:00 submit y buy 40000 A limit 10.00 day",
+          "10:00 submit x buy 40000 A limit 10.00 day\n16:00 instant\n17:00 submit y buy 40000 A limit 10.00 "
+          "day",
           WORKS("x") "x:expired y:accepted" },
-        { "buying power: a short keeps 3 % more", "10:00 submit x sell 38834 A market day", "x:pending_new x:new" },
-        { "buying power: which does not fit", "10:00 submit x sell 38835 A market day", "x! insufficient buying power" },
+        { "buying power: a short keeps 3 % more", "10:00 submit x sell 38834 A market day",
+          "x:pending_new x:new" },
+        { "buying power: which does not fit", "10:00 submit x sell 38835 A market day",
+          "x! insufficient buying power" },
         { "buying power: a closing order needs none",
-          "10:00 start A 10.00\n10:00 submit x buy 38000 A market day\n10:00 submit y sell 38000 A market day",
+          "10:00 start A 10.00\n10:00 submit x buy 38000 A market day\n10:00 submit y sell 38000 A market "
+          "day",
           WORKS("x") "x:fill@10.00 " WORKS("y") "y:fill@10.00" },
         { "a client id is used up by an order that was canceled",
           "10:00 submit x buy 1 A limit 1.00 day\n10:00 cancel x\n10:00 submit x buy 1 A limit 1.00 day",
           WORKS("x") "x:canceled x! client_order_id must be unique" },
-        { "a client id is not used up by a refusal", "10:00 submit x buy 0 A market day\n10:00 submit x buy 1 A limit 1.00 day",
+        { "a client id is not used up by a refusal",
+          "10:00 submit x buy 0 A market day\n10:00 submit x buy 1 A limit 1.00 day",
           "x! qty must be > 0 x:pending_new x:new" },
     };
     run_rows(rows, COUNT_OF(rows));
@@ -263,8 +303,10 @@ static void a_poor_account_may_not_short(void **state)
     (void)state;
     struct script s;
     script_open(&s, MONDAY, (struct venue_options){ .cash_micros = 1999 * USD });
-    script_run(&s, "10:00 submit x sell 1 A market day\n10:00 submit y buy 190 A market day\n10:00 submit z buy 10 A market day");
-    assert_string_equal(s.log, "x! account is not allowed to short y:pending_new y:new z! insufficient buying power");
+    script_run(&s, "10:00 submit x sell 1 A market day\n10:00 submit y buy 190 A market day\n10:00 submit z "
+                   "buy 10 A market day");
+    assert_string_equal(
+        s.log, "x! account is not allowed to short y:pending_new y:new z! insufficient buying power");
     script_close(&s);
 }
 
@@ -272,11 +314,16 @@ static void fees_and_slippage_are_booked(void **state)
 {
     (void)state;
     struct script s;
-    script_open(&s, MONDAY, (struct venue_options){ .cash_micros = 1000000 * USD, .fee_micros = 5000, .slippage_micros = 1000 });
+    script_open(
+        &s, MONDAY,
+        (struct venue_options){ .cash_micros = 1000000 * USD, .fee_micros = 5000, .slippage_micros = 1000 });
     script_run(&s, "10:00 start A 10.00\n10:00 submit x buy 100 A market day\n10:01 start A 11.00\n"
-                   "10:01 submit y sell 100 A market day\n10:01 submit z buy 100 A limit 9.00 day\n10:02 bar A 9.00 9.00 9.00 9.00");
-    assert_string_equal(s.log, WORKS("x") "x:fill@10.01 " WORKS("y") "y:fill@10.989 " WORKS("z") "z:fill@9.00");
-    assert_int_equal(s.account->cash_micros, 1000000 * USD - 1001000000 + 1098900000 - 900000000 - 3 * 500000);
+                   "10:01 submit y sell 100 A market day\n10:01 submit z buy 100 A limit 9.00 day\n10:02 bar "
+                   "A 9.00 9.00 9.00 9.00");
+    assert_string_equal(s.log,
+                        WORKS("x") "x:fill@10.01 " WORKS("y") "y:fill@10.989 " WORKS("z") "z:fill@9.00");
+    assert_int_equal(s.account->cash_micros,
+                     1000000 * USD - 1001000000 + 1098900000 - 900000000 - 3 * 500000);
     assert_int_equal(s.account->fees_micros, 1500000);
     assert_true(venue_is_consistent(s.venue));
     script_close(&s);
@@ -287,8 +334,9 @@ static void equity_is_struck_at_the_close(void **state)
     (void)state;
     struct script s;
     script_open(&s, MONDAY, rich);
-    script_run(&s, "10:00 start A 10.00\n10:00 submit x buy 100 A market day\n16:00 bar A 10.00 12.00 10.00 12.00\n"
-                   "17:00 bar A 13.00 13.00 13.00 13.00");
+    script_run(
+        &s, "10:00 start A 10.00\n10:00 submit x buy 100 A market day\n16:00 bar A 10.00 12.00 10.00 12.00\n"
+            "17:00 bar A 13.00 13.00 13.00 13.00");
     assert_int_equal(s.account->last_equity_micros, 100200 * USD);
     assert_int_equal(s.account->last_equity_date, MONDAY);
     struct account_figures f;
@@ -350,9 +398,11 @@ static void books_add_up_over_random_orders(void **state)
                 const char *symbol = k ? "B" : "A";
                 double p = (double)price[k] / USD;
                 if (random_next(&random) % 3 == 0)
-                    snprintf(line, sizeof line, "%02d:%02d quote %s %.2f %.2f", minute / 60, minute % 60, symbol, p, p + 0.02);
+                    snprintf(line, sizeof line, "%02d:%02d quote %s %.2f %.2f", minute / 60, minute % 60,
+                             symbol, p, p + 0.02);
                 else
-                    snprintf(line, sizeof line, "%02d:%02d bar %s %.2f %.2f %.2f %.2f", minute / 60, minute % 60, symbol, p, p + 0.05, p - 0.05, p);
+                    snprintf(line, sizeof line, "%02d:%02d bar %s %.2f %.2f %.2f %.2f", minute / 60,
+                             minute % 60, symbol, p, p + 0.05, p - 0.05, p);
                 script_run(&s, line);
                 snprintf(line, sizeof line, "%02d:%02d start %s %.2f", minute / 60, minute % 60, symbol, p);
                 script_run(&s, line);
@@ -361,9 +411,11 @@ static void books_add_up_over_random_orders(void **state)
                 static const char *const tifs[] = { "day", "day", "day", "opg", "cls" };
                 uint64_t r = random_next(&random);
                 int k = (int)(r % 2);
-                snprintf(line, sizeof line, "%02d:%02d submit o%d %s %d %s limit %.2f %s", minute / 60, minute % 60, label++,
-                         r & 4 ? "buy" : "sell", 1 + (int)(r >> 8) % 90 * (r & 8 ? 1 : 10), k ? "B" : "A",
-                         (double)price[k] / USD + (double)((int)(r >> 20) % 21 - 10) / 100, tifs[(r >> 32) % 5]);
+                snprintf(line, sizeof line, "%02d:%02d submit o%d %s %d %s limit %.2f %s", minute / 60,
+                         minute % 60, label++, r & 4 ? "buy" : "sell",
+                         1 + (int)(r >> 8) % 90 * (r & 8 ? 1 : 10), k ? "B" : "A",
+                         (double)price[k] / USD + (double)((int)(r >> 20) % 21 - 10) / 100,
+                         tifs[(r >> 32) % 5]);
                 if (r & 16) {
                     char *limit = strstr(line, "limit");
                     snprintf(limit, sizeof line - (size_t)(limit - line), "market %s", tifs[(r >> 32) % 5]);
@@ -371,7 +423,8 @@ static void books_add_up_over_random_orders(void **state)
                 s.log[0] = '\0';
                 script_run(&s, line);
                 if (label && random_next(&random) % 5 == 0) {
-                    snprintf(line, sizeof line, "%02d:%02d cancel o%d", minute / 60, minute % 60, (int)(random_next(&random) % (uint64_t)label));
+                    snprintf(line, sizeof line, "%02d:%02d cancel o%d", minute / 60, minute % 60,
+                             (int)(random_next(&random) % (uint64_t)label));
                     script_run(&s, line);
                 }
             }
