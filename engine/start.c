@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 
 struct answer {
+    uv_loop_t *loop;
     bool done;
     long status;
     json_t *body;    /* owned */
@@ -23,6 +24,7 @@ static void answered(void *ctx, const struct alpaca_reply *reply)
 {
     struct answer *a = ctx;
     a->done = true;
+    uv_stop(a->loop);
     a->status = reply->status;
     a->body = reply->body ? json_incref(reply->body) : NULL;
     snprintf(a->text, sizeof a->text, "%s", reply->message[0] ? reply->message : reply->text ? reply->text : "");
@@ -32,10 +34,10 @@ static void answered(void *ctx, const struct alpaca_reply *reply)
 static bool get(struct engine *e, struct alpaca_rest *rest, const char *path, json_t **body, struct err *err)
 {
     for (int attempt = 0;; attempt++) {
-        struct answer a = { 0 };
+        struct answer a = { .loop = &e->loop };
         alpaca_rest_call(rest, "GET", path, NULL, answered, &a);
         while (!a.done)
-            uv_run(&e->loop, UV_RUN_ONCE);
+            uv_run(&e->loop, UV_RUN_DEFAULT); /* RUN_ONCE would go on to wait after a timer brought the answer */
         *body = a.body;
         if (a.status == 200 && a.body)
             return true;
@@ -338,12 +340,12 @@ static bool settle_open_orders(struct engine *e, struct err *err)
     for (size_t i = 0; i < count && ok; i++) {
         char id[CLIENT_ORDER_ID_SIZE], path[CLIENT_ORDER_ID_SIZE + 64];
         struct alpaca_order o;
-        struct answer a = { 0 };
+        struct answer a = { .loop = &e->loop };
         runner_client_order_id(e->runner, parts[i], id);
         snprintf(path, sizeof path, "/v2/orders:by_client_order_id?client_order_id=%s", id);
         alpaca_rest_call(e->rest, "GET", path, NULL, answered, &a);
         while (!a.done)
-            uv_run(&e->loop, UV_RUN_ONCE);
+            uv_run(&e->loop, UV_RUN_DEFAULT);
         alpaca_order_init(&o);
         if (a.status == 200 && a.body && alpaca_order_decode(a.body, &o, err)) {
             venue_update(e, parts[i], &o, NULL);
