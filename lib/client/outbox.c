@@ -380,7 +380,8 @@ static bool is_about_item(long status)
 static bool is_receipt(const struct outbox *o)
 {
     json_t *reply = json_loadb(o->reply, o->reply_size, 0, NULL);
-    bool ok = json_is_integer(json_object_get(reply, "accepted")) && json_is_integer(json_object_get(reply, "duplicates"));
+    bool ok = json_is_integer(json_object_get(reply, "accepted")) &&
+              json_is_integer(json_object_get(reply, "duplicates"));
     json_decref(reply);
     return ok;
 }
@@ -501,7 +502,8 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, voi
         o->holds++;
         curl_multi_assign(o->multi, fd, w);
     }
-    uv_poll_start(&w->poll, (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0), on_socket);
+    uv_poll_start(&w->poll, (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0),
+                  on_socket);
     return 0;
 }
 

@@ -102,7 +102,8 @@ static enum MHD_Result refuse_text(struct rest_connection *c, struct MHD_Connect
                                    const char *title, const char *detail)
 {
     char text[512];
-    int n = snprintf(text, sizeof text, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,\"message\":\"%s\",\"detail\":\"%s\"}",
+    int n = snprintf(text, sizeof text,
+                     "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,\"message\":\"%s\",\"detail\":\"%s\"}",
                      title, status, detail, detail);
     struct http_response res = {
         .status = status, .body = must_strdup(text), .body_size = (size_t)n,
@@ -133,7 +134,8 @@ static enum MHD_Result see_header(void *ctx, enum MHD_ValueKind kind, const char
 }
 
 /* The head is here, no byte of the body asked for yet. */
-static enum MHD_Result begin(struct rest_connection *c, struct MHD_Connection *connection, const struct http_request *req)
+static enum MHD_Result begin(struct rest_connection *c, struct MHD_Connection *connection,
+                             const struct http_request *req)
 {
     const struct http_server *s = c->server;
     struct framing f = { .length = NULL };

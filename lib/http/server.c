@@ -188,8 +188,9 @@ static bool open_listener(struct http_server *s, struct err *err)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     if (bind(fd, at->ai_addr, at->ai_addrlen) != 0 || listen(fd, 511) != 0) {
         if (errno == EADDRINUSE)
-            err_set(err, ERR_CONFLICT, "port %d is in use: another program listens on %s:%d; stop it or choose another port",
-                    s->o.port, host, s->o.port);
+            err_set(err, ERR_CONFLICT,
+                    "port %d is in use: another program listens on %s:%d; stop it or choose another port", s->o.port,
+                    host, s->o.port);
         else
             err_set(err, ERR_IO, "cannot listen on %s:%d: %s", host, s->o.port, strerror(errno));
         goto done;
