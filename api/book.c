@@ -74,36 +74,37 @@ void mark_free(struct mark *m)
 
 /* ---- holdings */
 
-static void count_fill(struct holding *h, const struct fill *f)
+/* Fill i, and what follows from it: positions of the fills before it are right. */
+static void count_fill(struct holding *h, size_t i)
 {
-    int32_t date = calendar_date(f->timestamp);
-    if (!position_apply(&h->now, (enum side)f->order->side, f->quantity, (struct price){ f->price }, f->fee))
+    struct holding_fill *at = &h->fills[i];
+    const struct fill *f = at->fill;
+    at->after = i ? h->fills[i - 1].after : (struct position){ 0 };
+    if (!position_apply(&at->after, (enum side)f->order->side, f->quantity, (struct price){ f->price }, f->fee))
         log_error("fill_overflowed", KV_TEXT("execution_id", f->execution_id), KV_TEXT("symbol", h->symbol),
                   KV_INT("qty", f->quantity), KV_MONEY("price", f->price));
-    if (h->days_count == 0 || h->days[h->days_count - 1].date != date) {
+    if (h->days_count == 0 || h->days[h->days_count - 1].date != at->date) {
         h->days = reserve(h->days, h->days_count, &h->days_room, sizeof *h->days);
-        h->days[h->days_count++].date = date;
+        h->days[h->days_count++].date = at->date;
     }
-    h->days[h->days_count - 1].end = h->now;
+    h->days[h->days_count - 1].end = at->after;
 }
 
 static void holding_add(struct holding *h, const struct fill *fill)
 {
     size_t i = h->fills_count;
     h->fills = reserve(h->fills, h->fills_count, &h->fills_room, sizeof *h->fills);
-    while (i > 0 && fill_cmp(h->fills[i - 1], fill) > 0)
+    while (i > 0 && fill_cmp(h->fills[i - 1].fill, fill) > 0)
         i--;
     memmove(&h->fills[i + 1], &h->fills[i], (h->fills_count - i) * sizeof *h->fills);
-    h->fills[i] = fill;
+    h->fills[i].fill = fill;
+    h->fills[i].date = calendar_date(fill->timestamp);
     h->fills_count++;
-    if (i + 1 == h->fills_count) {
-        count_fill(h, fill);
-        return;
-    }
-    h->now = (struct position){ 0 };
-    h->days_count = 0;
-    for (i = 0; i < h->fills_count; i++)
-        count_fill(h, h->fills[i]);
+    while (h->days_count && h->days[h->days_count - 1].date > h->fills[i].date)
+        h->days_count--;
+    for (; i < h->fills_count; i++)
+        count_fill(h, i);
+    h->now = h->fills[h->fills_count - 1].after;
 }
 
 static int holding_cmp(const struct holding *a, const struct holding *b)

@@ -1,7 +1,7 @@
 /* book.h - positions and P&L out of fills and marks.
  *
  * A holding is what one strategy of one account has in one symbol. Fills count in the order of fill_cmp,
- * whatever the order they came in: a late one makes its holding be worked out anew. Pure; threads: the
+ * whatever the order they came in: a late one makes what comes after it be worked out anew. Pure; threads: the
  * owner's to order. */
 #ifndef API_BOOK_H
 #define API_BOOK_H
@@ -39,7 +39,11 @@ struct holding {
     const char *account, *strategy, *symbol; /* of the first fill's order */
     const struct mark *mark;
     struct position now;
-    const struct fill **fills;
+    struct holding_fill {
+        const struct fill *fill;
+        int32_t date;           /* New York */
+        struct position after;  /* so that a late fill costs only what comes after it */
+    } *fills;
     size_t fills_count, fills_room;
     struct holding_day {
         int32_t date;           /* New York */
