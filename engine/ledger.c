@@ -19,6 +19,7 @@ struct record {
     int32_t date;
     int64_t sequence, intent, intent_qty, qty, at, duty, row;
     int side, type, tif, status;
+    bool by_engine;
     struct price limit, price;
     char reason[ACTION_TEXT_SIZE];
     /* run */
@@ -42,7 +43,7 @@ static const struct json_field intent_fields[] = {
     F(qty, FIELD_INT, .required = true), F(side, FIELD_ENUM, .names = side_names, .required = true),
     F(type, FIELD_ENUM, .names = order_type_names, .required = true),
     F(tif, FIELD_ENUM, .names = time_in_force_names, .required = true), F(limit, FIELD_PRICE), F(at, FIELD_TIME),
-    F(reason, FIELD_TEXT),
+    F(reason, FIELD_TEXT), F(by_engine, FIELD_BOOL),
 };
 static const struct json_field fill_fields[] = { COMMON, ORDER, F(qty, FIELD_INT, .required = true),
                                                  F(price, FIELD_PRICE, .required = true) };
@@ -361,7 +362,7 @@ void ledger_restore(const struct ledger *l, struct runner *r, int instance, cons
                 .instance = instance, .symbol = symbol, .date = old->date, .sequence = old->sequence,
                 .intent_id = old->intent, .intent_qty = old->intent_qty, .side = (enum side)old->side,
                 .type = (enum order_type)old->type, .tif = (enum time_in_force)old->tif, .limit = old->limit,
-                .qty = old->qty, .status = ORDER_INTENT, .created_ns = old->at, .tries = 1 };
+                .by_engine = old->by_engine, .qty = old->qty, .status = ORDER_INTENT, .created_ns = old->at, .tries = 1 };
             text_copy(p.reason, sizeof p.reason, old->reason);
             if (symbol >= 0 && runner_find(r, id) < 0)
                 runner_restore_part(r, &p);
@@ -438,7 +439,8 @@ void ledger_put_intent(struct ledger *l, const char *instance, const char *symbo
 {
     struct record rec = {
         .date = p->date, .sequence = p->sequence, .intent = p->intent_id, .intent_qty = p->intent_qty, .qty = p->qty,
-        .side = (int)p->side, .type = (int)p->type, .tif = (int)p->tif, .limit = p->limit, .at = p->created_ns };
+        .side = (int)p->side, .type = (int)p->type, .tif = (int)p->tif, .limit = p->limit, .at = p->created_ns,
+        .by_engine = p->by_engine };
     text_copy(rec.symbol, sizeof rec.symbol, symbol);
     text_copy(rec.reason, sizeof rec.reason, p->reason);
     put(l, &rec, REC_INTENT, instance);

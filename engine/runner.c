@@ -514,6 +514,7 @@ static void part_create(struct runner *r, int intent, int64_t qty)
     p->type = t->type;
     p->tif = t->tif;
     p->limit = t->limit;
+    p->by_engine = t->by_engine;
     p->qty = qty;
     p->status = ORDER_INTENT;
     p->created_ns = r->now_ns;
@@ -1111,9 +1112,8 @@ static void due_fire(struct runner *r, const struct due *due)
         snprintf(a->text, sizeof a->text, "session open");
         if (in->status == INSTANCE_ENDING)
             in->closing = true; /* what did not get out in its last session */
-        if (in->closing)
-            in->close_retry_ns = 0;
-        else if (plugin->on_session_open)
+        in->close_retry_ns = 0;
+        if (in->status == INSTANCE_RUNNING && plugin->on_session_open)
             plugin->on_session_open(in->state, &in->host);
         break;
     case DUE_DUTY:
@@ -1338,6 +1338,7 @@ int runner_restore_part(struct runner *r, const struct part *old)
         t->limit = old->limit;
         t->status = t->end = ORDER_INTENT;
         t->told_new = true;
+        t->by_engine = old->by_engine;
         text_line(t->reason, sizeof t->reason, old->reason);
     }
     int part = part_new(r);
@@ -1488,6 +1489,11 @@ void runner_start(struct runner *r)
         struct instance *in = r->instances[i];
         if (in->sessions_done >= in->config->days || (r->ends_ns && r->session.open_ns >= r->ends_ns))
             in->status = INSTANCE_ENDING;
+    }
+    for (size_t i = 0; i < r->open_intents_count; i++) {
+        const struct intent *t = &r->intents[r->open_intents[i]];
+        if (t->by_engine) /* it was closing when it was stopped: it still is */
+            r->instances[t->instance]->closing = true;
     }
     subscribe(r);
     plan(r);

@@ -95,6 +95,7 @@ struct part {
     enum order_status status;
     char broker_id[UUID_SIZE];       /* "" until the broker said it */
     bool cancel_wanted;
+    bool by_engine;                  /* closes what is left; not the strategy's */
     bool retry;                      /* something changed: an order that waits may go again */
     int tries;
     int64_t created_ns, retry_ns;

@@ -261,7 +261,7 @@ static int adopt_order(struct engine *e, int instance, const struct client_order
         return -1;
     int part = runner_restore_part(e->runner, &p);
     ledger_put_intent(e->ledger, id->instance, o->symbol, &p);
-    log_warn("order_adopted", KV_TEXT("client_order_id", o->client_order_id), KV_TEXT("status", order_status_names[o->status]),
+    log_debug("order_adopted", KV_TEXT("client_order_id", o->client_order_id), KV_TEXT("status", order_status_names[o->status]),
              KV_INT("filled_qty", o->filled_qty));
     if (o->filled_qty > 0 && price_is_set(o->filled_avg_price)) {
         runner_restore_fill(e->runner, part, o->filled_qty, o->filled_avg_price);
@@ -303,6 +303,7 @@ static bool read_orders(struct engine *e, bool all, struct err *err)
             break;
     }
     ok = true;
+    size_t adopted = 0;
     for (size_t i = json_array_size(orders); i-- > 0;) {
         struct alpaca_order o;
         struct client_order_id id;
@@ -322,8 +323,10 @@ static bool read_orders(struct engine *e, bool all, struct err *err)
         }
         runner_restore_sequence(e->runner, instance, id.date, id.sequence);
         if (all && runner_find(e->runner, o.client_order_id) < 0)
-            adopt_order(e, instance, &id, &o);
+            adopted += adopt_order(e, instance, &id, &o) >= 0;
     }
+    if (adopted)
+        log_warn("orders_adopted", KV_INT("count", adopted), KV_TEXT("reason", "the journal does not know them"));
 done:
     json_decref(orders);
     return ok;
