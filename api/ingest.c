@@ -1,6 +1,5 @@
 /* ingest.c - POST: bytes to records, records to the writer, its answer to the caller. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "api/handlers.h"
 #include "core/base.h"
@@ -47,7 +46,8 @@ static struct batch *decode(const struct ingest *i, json_t *body, struct json_fa
 void post_records(struct call *c)
 {
     struct err err;
-    struct json_faults faults = { .max = FAULTS_MAX, .list = must_alloc(FAULTS_MAX, sizeof *faults.list) };
+    struct json_fault list[FAULTS_MAX];
+    struct json_faults faults = { .max = FAULTS_MAX, .list = list };
     struct writer_count counts = { 0 };
     struct batch *b = NULL;
     json_t *body = json_read(c->body, c->body_size, &err);
@@ -77,5 +77,4 @@ void post_records(struct call *c)
     }
 done:
     json_decref(body);
-    free(faults.list);
 }
