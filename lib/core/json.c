@@ -241,6 +241,8 @@ static bool read_text(const struct place *at, const json_t *value, char *out)
                        strlen(text), f->size - 1);
         return false;
     }
+    if (f->required && !*text) /* "" is nothing, as null is */
+        return refuse(at, value);
     if ((f->is_valid && !f->is_valid(text)) || (f->kind == FIELD_UUID && !uuid_is_valid(text)))
         return refuse(at, value);
     memcpy(out, text, strlen(text) + 1);

@@ -71,8 +71,9 @@ static void notes_text(const struct setting *s, char *out, size_t size)
 {
     char limits[160];
     limits_text(s, limits, sizeof limits);
-    size_t n = (size_t)snprintf(out, size, "%s%s%s", limits, *limits && s->unit ? " " : "",
-                                s->unit ? s->unit : "");
+    /* money names its unit in each amount already */
+    const char *unit = s->unit && s->kind != SETTING_MONEY ? s->unit : "";
+    size_t n = (size_t)snprintf(out, size, "%s%s%s", limits, *limits && *unit ? " " : "", unit);
     for (int i = 0; s->names && s->names[i] && n < size; i++)
         n += (size_t)snprintf(out + n, size - n, "%s%s",
                               i   ? ", "
@@ -294,9 +295,11 @@ static void warn_of_variables(const struct program *p)
         if (name_index(names, name + strlen(prefix)) >= 0)
             continue;
         const char *nearest = nearest_name(name + strlen(prefix), names);
-        if (nearest)
-            log_warn("variable_ignored", KV_TEXT("name", name),
-                     KV_TEXT("did_you_mean", nearest - strlen(prefix)));
+        if (nearest) {
+            char meant[2 * NAME_SIZE];
+            snprintf(meant, sizeof meant, "%s%s", prefix, nearest);
+            log_warn("variable_ignored", KV_TEXT("name", name), KV_TEXT("did_you_mean", meant));
+        }
     }
 }
 
