@@ -75,7 +75,7 @@ def test_every_fill_of_the_exchange_is_in_the_record_once(week):
 def test_profit_by_strategy_is_the_accounts_change_to_the_cent(week):
     earned, record = defaultdict(Decimal), {r["strategy"]: r for r in week.stage.api("/pnl", group_by="strategy", account=week.account)["items"]}
     for a in week.broker_fills:
-        strategy = next(name for name in sorted(week.instances, key=len, reverse=True) if week.orders[a["order_id"]]["client_order_id"].startswith(name))
+        strategy = week.orders[a["order_id"]]["client_order_id"].split(".")[1]  # bell.<instance>.<date>.<sequence>
         sign = 1 if a["side"].startswith("sell") else -1
         earned[strategy] += sign * Decimal(a["qty"]) * Decimal(a["price"])
     assert {name: Decimal(r["total_pnl"]) for name, r in record.items()} == dict(earned)

@@ -11,9 +11,10 @@ import process
 import report
 import talk
 import web
-from place import FAILED, INVALID, LOG, VAR, Trouble, near
+from place import FAILED, LOG, VAR, Trouble, near
 
 SYNTHETIC_MONDAY = "2024-03-04"  # where the synthetic week begins unless told otherwise: the same for everybody
+STALL = 60  # seconds without a step of a lockstep market
 DELIVERY = 60  # seconds the API may lag behind the exchange when the market has ended
 
 
@@ -110,10 +111,11 @@ class Sessions:
 
 def watch(crew, account):
     """Until the engine has ended, which it does by itself after its last session."""
-    p, sessions = crew.ports, Sessions(crew.ports, account)
+    p, sessions, moved, seen = crew.ports, Sessions(crew.ports, account), time.monotonic(), None
     while process.find("engine") is not None:
         crew.keep_up()
         crew.measure()
+        clock = {"timestamp": seen}
         try:
             clock = web.get(parts.exchange_url(p) + "/v2/clock", parts.broker_headers())
             day, minute = clock["timestamp"][:10], clock["timestamp"][11:16]
@@ -122,6 +124,10 @@ def watch(crew, account):
             talk.redraw(f"{'trading':<9} {day} {minute} New York   {row['fills']} fills   P&L so far {talk.money(row['total_pnl'], sign=True)}")
         except web.Unreachable as e:
             talk.redraw(f"{'trading':<9} waiting: {e}")
+        if clock["timestamp"] != seen:
+            seen, moved = clock["timestamp"], time.monotonic()
+        elif crew.plan.speed == "lockstep" and time.monotonic() - moved > STALL:
+            crew.failed("engine", f"The market has stood still at {seen} for {STALL} seconds: somebody does not acknowledge.")
         time.sleep(0.15)
     status = process.exit_status("engine")
     crew.started = [name for name in crew.started if name != "engine"]

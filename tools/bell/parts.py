@@ -173,14 +173,14 @@ class Crew:
         self.started.append(name)
         while True:
             if process.find(name) is None:
-                self._failed(name, f"{name} ended at once (status {process.exit_status(name)}).")
+                self.failed(name, f"{name} ended at once (status {process.exit_status(name)}).")
             try:
                 if part.is_ready(self.ports):
                     break
             except web.Unreachable:
                 pass
             if time.monotonic() - began > READY_WITHIN:
-                self._failed(name, f"{name} was not ready within {READY_WITHIN} seconds.")
+                self.failed(name, f"{name} was not ready within {READY_WITHIN} seconds.")
             time.sleep(0.03)
         return True
 
@@ -199,13 +199,13 @@ class Crew:
                 continue
             sentence = f"{name} ended in the middle (status {process.exit_status(name)})."
             if name == "exchange" or self.revived.count(name) == REVIVALS:
-                self._failed(name, sentence)
+                self.failed(name, sentence)
             talk.step("restart", sentence)
             (LOG / f"{name}.log").rename(LOG / f"{name}.died.log")
             self.revived.append(name)
             self.start(name)
 
-    def _failed(self, name, sentence):
+    def failed(self, name, sentence):
         raise Trouble(sentence, hints=[*(f"  {line}" for line in process.log_tail(name)),
                                        f"That is the end of {near(LOG / f'{name}.log')}. Nothing that was started now is left running."])
 
