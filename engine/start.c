@@ -338,7 +338,8 @@ static bool settle_open_orders(struct engine *e, struct err *err)
     size_t count;
     const int *open = runner_open_parts(e->runner, &count);
     int *parts = must_alloc(count + 1, sizeof *parts);
-    memcpy(parts, open, count * sizeof *parts);
+    if (count)
+        memcpy(parts, open, count * sizeof *parts);
     bool ok = true;
     for (size_t i = 0; i < count && ok; i++) {
         char id[CLIENT_ORDER_ID_SIZE], path[CLIENT_ORDER_ID_SIZE + 64];
