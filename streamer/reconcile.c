@@ -162,7 +162,7 @@ static void round_finish(struct reconcile *r)
         }
     log_info("reconciled", KV_TEXT("account", r->account), KV_INT("orders", json_object_size(r->orders)),
              KV_INT("fills", json_array_size(r->activities)),
-             KV_INT("found", outbox_pending(r->o.outbox) - r->recorded_before));
+             KV_INT("found", record_count(r->o.record) - r->recorded_before));
     r->failures = 0;
     round_clear(r);
     r->saving = true;
@@ -310,7 +310,7 @@ static void account_came(void *ctx, const struct alpaca_reply *reply)
     r->activities = json_array();
     r->at = 0;
     r->order_asked = false;
-    r->recorded_before = outbox_pending(r->o.outbox);
+    r->recorded_before = record_count(r->o.record);
     ask_orders(r, r->complete_ns ? r->complete_ns - ORDERS_OVERLAP_NS : 0);
 }
 

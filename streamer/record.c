@@ -15,6 +15,7 @@ static const char events_route[] = "/api/v1/order-events", bars_route[] = "/api/
 struct record {
     struct outbox *outbox;
     json_t *seen; /* an object used as a set: execution ids, and order/event/filled */
+    size_t count;
 };
 
 struct row {
@@ -113,6 +114,7 @@ static bool put_row(struct record *r, const struct row *row, const char *raw, si
     json_decref(j);
     if (!ok)
         return false;
+    r->count++;
     if (json_object_size(r->seen) >= SEEN_MAX)
         json_object_clear(r->seen); /* only costs repeats, which the API takes as the same rows */
     json_object_set_new(r->seen, key, json_true());
@@ -267,6 +269,11 @@ bool record_bar(struct record *r, const char *symbol, const struct bar *b, const
     if (n >= (int)sizeof text || !symbol_is_valid(symbol))
         return err_set(err, ERR_INPUT, "the bar of %s makes no row", symbol);
     return outbox_put_text(r->outbox, bars_route, text, (size_t)n, err);
+}
+
+size_t record_count(const struct record *r)
+{
+    return r->count;
 }
 
 bool record_has_execution(const struct record *r, const char *execution_id)

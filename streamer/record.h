@@ -27,6 +27,9 @@ bool record_bar(struct record *r, const char *symbol, const struct bar *bar, con
 /* Has this activity's execution been put since the start? */
 bool record_has_execution(const struct record *r, const char *execution_id);
 
+/* Events put since the start. */
+size_t record_count(const struct record *r);
+
 /* The uuid half of an activity's id; "" when it has none. */
 const char *activity_execution_id(const char *activity_id);
 
