@@ -357,8 +357,8 @@ void engine_turn(struct engine *e)
         if (ledger_failed(e->ledger) && !e->stopping)
             engine_stop(e, ledger_failed(e->ledger));
         runner_actions(e->runner, &count);
-        if (count == 0 && e->stopping && !venue_is_busy(e)) {
-            flatten_turn(e);
+        if (count == 0 && e->stopping) {
+            flatten_turn(e); /* also while calls are under way: the deadline does not wait for them */
             runner_actions(e->runner, &count);
         }
     }
