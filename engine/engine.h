@@ -73,6 +73,8 @@ struct engine {
     struct part_extra *extra;
     int extra_count;
     int calls;                      /* REST calls under way that a turn waits for */
+    struct alpaca_trade_update *updates; /* lockstep: order events of the instant, until its market data is all there */
+    size_t updates_count, updates_max;
     bool *touched;                  /* by instance: its state changed with something journalled */
 
     /* trust */

@@ -339,6 +339,27 @@ static void acknowledge(struct engine *e)
     alpaca_stream_ack(e->data, e->tick_n, wake == INT64_MAX || wake <= t ? 0 : wake);
 }
 
+static void take_update(struct engine *e, const struct alpaca_trade_update *u)
+{
+    int part = runner_find(e->runner, u->order.client_order_id);
+    int symbol = runner_symbol(e->runner, u->order.symbol);
+    if (part >= 0) {
+        venue_update(e, part, &u->order, u);
+    } else if (symbol >= 0 && alpaca_event_is_fill(u->event)) {
+        e->foreign_moved[symbol] = true; /* somebody else's; how much, the next comparison tells */
+        e->compare_at = 1;
+        log_warn("foreign_fill", KV_TEXT("symbol", u->order.symbol), KV_TEXT("client_order_id", u->order.client_order_id));
+    }
+}
+
+/* Two streams have no order between them; in lockstep we give them one: market data, order events, what is due. */
+static void take_updates(struct engine *e)
+{
+    for (size_t i = 0; i < e->updates_count; i++)
+        take_update(e, &e->updates[i]);
+    e->updates_count = 0;
+}
+
 void engine_turn(struct engine *e)
 {
     if (e->in_turn || e->over || !e->started)
@@ -347,10 +368,14 @@ void engine_turn(struct engine *e)
     bool standing = !e->lockstep || stands(e);
     if (e->lockstep && standing && e->timed_n < e->tick_n) {
         e->timed_n = e->tick_n;
+        runner_clock(e->runner, e->tick_ns);
+        take_updates(e);
         runner_time(e->runner, e->tick_ns);
     }
     /* A market that stopped talking must not keep us from getting out. */
     bool free_to_act = standing || (e->stopping && clock_mono_ns() - e->tick_mono_ns > SECOND_NS);
+    if (free_to_act)
+        take_updates(e);
     for (size_t count = 1; free_to_act && count > 0 && !e->over;) {
         take_actions(e);
         send_ready(e);
@@ -428,17 +453,16 @@ static void on_update(void *ctx, const struct alpaca_trade_update *u, const char
     (void)size;
     if (e->over)
         return;
-    int part = runner_find(e->runner, u->order.client_order_id);
-    int symbol = runner_symbol(e->runner, u->order.symbol);
-    if (part >= 0) {
-        venue_update(e, part, &u->order, u);
-    } else if (symbol >= 0 && alpaca_event_is_fill(u->event)) {
-        e->foreign_moved[symbol] = true; /* somebody else's; how much, the next comparison tells */
-        e->compare_at = 1;
-        log_warn("foreign_fill", KV_TEXT("symbol", u->order.symbol), KV_TEXT("client_order_id", u->order.client_order_id));
-    }
-    if (!e->lockstep)
+    if (!e->lockstep) {
+        take_update(e, u);
         engine_turn(e);
+        return;
+    }
+    if (e->updates_count == e->updates_max) {
+        e->updates_max = e->updates_max ? 2 * e->updates_max : 32;
+        e->updates = must_realloc(e->updates, e->updates_max, sizeof *e->updates);
+    }
+    e->updates[e->updates_count++] = *u;
 }
 
 static void on_marker(void *ctx, int64_t n)

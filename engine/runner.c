@@ -1243,6 +1243,12 @@ void runner_time(struct runner *r, int64_t now_ns)
         r->now_ns = now_ns;
 }
 
+void runner_clock(struct runner *r, int64_t now_ns)
+{
+    if (now_ns > r->now_ns)
+        r->now_ns = now_ns;
+}
+
 void runner_prime(struct runner *r, int symbol, struct price last, struct price session_open,
                   struct price previous_close, int64_t seen_ns)
 {

@@ -47,6 +47,8 @@ void runner_bar(struct runner *r, int symbol, const struct bar *bar);
 void runner_quote(struct runner *r, int symbol, const struct quote *quote);
 /* All market data up to now_ns has been given. Fires what is due. */
 void runner_time(struct runner *r, int64_t now_ns);
+/* It is now_ns, but nothing fires yet: more of this instant is to come. */
+void runner_clock(struct runner *r, int64_t now_ns);
 int64_t runner_now_ns(const struct runner *r);
 /* The next time something is due; INT64_MAX when nothing ever is. */
 int64_t runner_next_ns(const struct runner *r);

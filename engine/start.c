@@ -543,6 +543,7 @@ void engine_clear(struct engine *e)
     free(e->bar_end);
     free(e->differs);
     free(e->foreign_moved);
+    free(e->updates);
     free(e->sends);
     free(e->extra);
 }
