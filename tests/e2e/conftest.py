@@ -113,7 +113,14 @@ class Stage:
             time.sleep(0.05)
 
     def no_process_left(self):
-        """Nothing of this stage runs: no program has its var folder or ports in its command line."""
+        """What still runs of this stage, a second after it should not: programs with its var folder or its exchange's port in
+        their command line."""
+        deadline = time.monotonic() + 1
+        while (left := self._processes()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return left
+
+    def _processes(self):
         left = []
         for entry in Path("/proc").glob("[0-9]*"):
             try:
