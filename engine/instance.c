@@ -105,6 +105,7 @@ static void read_one(const char *path, const char *name, const char *plugins, st
         out->capital = s.capital;
         out->quantity = s.quantity;
         out->days = s.days;
+        out->has_days = config_scalar(c, "days") != NULL;
     }
     config_free(c);
 }
@@ -122,6 +123,16 @@ void instances_read(const char *folder, const char *plugins, struct instance_lis
 
     memset(out, 0, sizeof *out);
     DIR *d = opendir(folder);
+    if (!d && errno == ENOTDIR) {
+        const char *file = strrchr(folder, '/') ? strrchr(folder, '/') + 1 : folder, *end = strrchr(file, '.');
+        snprintf(name, sizeof name, "%.*s", end ? (int)(end - file) : (int)strlen(file), file);
+        out->items = must_alloc(1, sizeof *out->items);
+        out->count = 1;
+        read_one(folder, name, plugins, out->items, complaints);
+        if (complaints->count)
+            instances_free(out);
+        return;
+    }
     if (!d) {
         complain(complaints, "%s: %s", folder, strerror(errno));
         return;

@@ -15,7 +15,8 @@ struct instance_config {
     const struct plugin *plugin;  /* lent; NULL in tests that bring a descriptor of their own */
     const struct strategy_plugin *strategy;
     struct symbol_list symbols;
-    int64_t capital, quantity, days; /* micros, shares, sessions */
+    int64_t capital, quantity, days; /* micros, shares, sessions (0: until stopped; backtests only) */
+    bool has_days;                /* the file names them */
     struct risk_limits risk;
     void *params;                 /* owned: a zeroed state block with the parameters filled in */
     char *text;                   /* owned: the file, for the record */
@@ -27,7 +28,7 @@ struct instance_list {
     struct instance_config *items;
 };
 
-/* Reads all *.yaml and *.yml of the folder, sorted by name, with plugins from the other folder. On any mistake
+/* Reads all *.yaml and *.yml of the folder (or one file), sorted by name, with plugins from the other folder. On any mistake
  * the list is empty and complaints tell all. Free the list either way. */
 void instances_read(const char *folder, const char *plugins, struct instance_list *out, struct complaints *complaints);
 void instances_free(struct instance_list *list);

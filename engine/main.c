@@ -2,12 +2,10 @@
  *
  * Threads: main alone, one libuv loop: both streams (libwebsockets), REST (libcurl), the outbox, timers, signals;
  * every strategy call happens on it. fdatasync runs on a libuv worker, and what it makes durable waits for it. */
-#include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/base.h"
 #include "core/log.h"
@@ -48,16 +46,6 @@ static const struct program program = {
     .settings = settings,
     .settings_count = COUNT_OF(settings),
 };
-
-static void plugins_default(char *out, size_t size)
-{
-    char self[4096];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (n < 0)
-        n = 0;
-    self[n] = '\0';
-    snprintf(out, size, "%.400s/../strategies", dirname(self));
-}
 
 static int check_strategy(const char *path)
 {
@@ -137,7 +125,7 @@ int main(int argc, char **argv)
     if (status >= 0)
         return status;
     if (!e.settings.plugins[0])
-        plugins_default(e.settings.plugins, sizeof e.settings.plugins);
+        plugins_folder(e.settings.plugins, sizeof e.settings.plugins);
     if (strategy)
         return check_strategy(strategy);
     if (params)

@@ -5,9 +5,11 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/base.h"
 #include "core/config.h"
@@ -220,4 +222,14 @@ void plugin_print_params(FILE *to, const struct plugin *plugin)
     if (d->params_count == 0)
         fprintf(to, "# no parameters: params: {}\n");
     settings_print(to, d->params, d->params_count);
+}
+
+void plugins_folder(char *out, size_t size)
+{
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n < 0)
+        n = 0;
+    self[n] = '\0';
+    snprintf(out, size, "%.400s/../strategies", dirname(self));
 }

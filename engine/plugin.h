@@ -21,6 +21,9 @@ struct plugin {
  * in err for the first that does not hold. A plugin opened twice is the same one. */
 const struct plugin *plugin_open(const char *path, struct err *err);
 
+/* Where strategies are unless told otherwise: ../strategies beside the program. */
+void plugins_folder(char *out, size_t size);
+
 /* plugin_open without dlopen: of a descriptor in this program; name as the file is called. For tests too. */
 bool plugin_check(const struct strategy_plugin *d, const char *name, struct err *err);
 

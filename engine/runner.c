@@ -392,7 +392,7 @@ static const struct session *host_session(void *self)
 
 static bool is_last_session(const struct runner *r, const struct instance *in)
 {
-    return in->sessions_done + 1 >= in->config->days || (r->ends_ns && r->session.close_ns >= r->ends_ns);
+    return in->config->days && (in->sessions_done + 1 >= in->config->days || (r->ends_ns && r->session.close_ns >= r->ends_ns));
 }
 
 static bool host_is_last_session(void *self)
@@ -1493,7 +1493,7 @@ void runner_start(struct runner *r)
     r->started = true;
     for (int i = 0; i < r->instances_count; i++) {
         struct instance *in = r->instances[i];
-        if (in->sessions_done >= in->config->days || (r->ends_ns && r->session.open_ns >= r->ends_ns))
+        if ((in->config->days && in->sessions_done >= in->config->days) || (r->ends_ns && r->session.open_ns >= r->ends_ns))
             in->status = INSTANCE_ENDING;
     }
     for (size_t i = 0; i < r->open_intents_count; i++) {
