@@ -151,7 +151,7 @@ static void submit(struct backtest *b, int part)
     if (p->type == ORDER_LIMIT)
         price_format(p->limit, q.limit_text);
     q.limit_is_too_fine = q.client_order_id_is_too_long = false;
-    runner_client_order_id(b->runner, part, q.client_order_id);
+    q.client_order_id[0] = '\0'; /* the venue is without ids */
     if (!venue_submit(b->venue, b->account, &q, b->now_ns, &order, &snapshot, &refusal)) {
         runner_reply(b->runner, part, router_verdict(refusal.status, refusal.message), refusal.message, -1);
         return;
@@ -163,7 +163,7 @@ static void submit(struct backtest *b, int part)
     b->parts[order->index] = part;
     b->orders[part] = order;
     runner_update(b->runner, part, &(struct runner_update){
-        .broker_id = order->id, .status = snapshot.status, .fill_price = PRICE_NONE, .average = PRICE_NONE,
+        .status = snapshot.status, .fill_price = PRICE_NONE, .average = PRICE_NONE,
         .time_ns = snapshot.updated_ns, .reason = "" });
     if (b->cancel_due[part])
         cancel(b, part);
@@ -402,7 +402,7 @@ struct backtest *backtest_new(const struct instance_list *list, struct feed *fee
     for (size_t i = 0; i < feed_symbols_number; i++)
         b->symbols[i] = runner_symbol(b->runner, feed_symbols(feed)[i]);
     b->venue = venue_new(&(struct venue_options){ .cash_micros = options->cash_micros, .fee_micros = options->fee_micros,
-                                                  .slippage_micros = options->slippage_micros, .sink = on_trade,
+                                                  .slippage_micros = options->slippage_micros, .without_ids = true, .sink = on_trade,
                                                   .ctx = b },
                          feed_symbols(feed), feed_symbols_number);
     prime(b, &session);

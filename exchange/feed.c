@@ -5,13 +5,9 @@
 
 #include "core/base.h"
 
-/* In the order in which events of one time are dealt with. */
-enum event_kind { EVENT_QUOTE, EVENT_ENDED, EVENT_STARTING };
-
-struct event {
-    int64_t time_ns;
-    int32_t kind, symbol;
-    size_t index;
+/* Where the cursor stands in a symbol's day: its next bar to start, bar to end, quote to apply. */
+struct place {
+    size_t starting, ended, quote;
 };
 
 struct feed {
@@ -20,14 +16,12 @@ struct feed {
     char (*symbols)[SYMBOL_SIZE];
     /* the cursor: one day at a time */
     struct feed_day day, past; /* past: history's */
-    struct event *events;
-    size_t events_count, events_size, next;
-    int64_t from_ns;
+    struct place *places;
+    int64_t from_ns, next_ns; /* next_ns: of this day; INT64_MAX: nothing left of it */
     bool exhausted;
     /* what feed_take lends */
     struct symbol_quote *quotes;
     struct symbol_bar *ended, *starting;
-    size_t ended_count;
 };
 
 struct feed *feed_new(const struct feed_source *source, const char (*symbols)[SYMBOL_SIZE], size_t count)
@@ -39,6 +33,7 @@ struct feed *feed_new(const struct feed_source *source, const char (*symbols)[SY
     memcpy(f->symbols, symbols, count * sizeof *f->symbols);
     f->day.series = must_alloc(count, sizeof *f->day.series);
     f->past.series = must_alloc(count, sizeof *f->past.series);
+    f->places = must_alloc(count, sizeof *f->places);
     /* two days can meet at midnight: room for two events of a kind and symbol */
     f->quotes = must_alloc(2 * count, sizeof *f->quotes);
     f->ended = must_alloc(2 * count, sizeof *f->ended);
@@ -64,7 +59,7 @@ void feed_free(struct feed *f)
     day_free(f, &f->past);
     f->source.free(f->source.state);
     free(f->symbols);
-    free(f->events);
+    free(f->places);
     free(f->quotes);
     free(f->ended);
     free(f->starting);
@@ -103,48 +98,43 @@ int64_t feed_ends_ns(const struct feed *f)
 
 /* ---- the cursor */
 
-static int event_order(const void *left, const void *right)
+static inline int64_t place_ns(const struct feed_series *s, const struct place *p)
 {
-    const struct event *a = left, *b = right;
-    if (a->time_ns != b->time_ns)
-        return a->time_ns < b->time_ns ? -1 : 1;
-    if (a->kind != b->kind)
-        return a->kind - b->kind;
-    return a->symbol - b->symbol;
-}
-
-static void add_event(struct feed *f, int64_t time_ns, enum event_kind kind, size_t symbol, size_t index)
-{
-    if (time_ns < f->from_ns)
-        return;
-    if (f->events_count == f->events_size) {
-        f->events_size = f->events_size ? f->events_size * 2 : 4096;
-        f->events = must_realloc(f->events, f->events_size, sizeof *f->events);
-    }
-    f->events[f->events_count++] = (struct event){ time_ns, (int32_t)kind, (int32_t)symbol, index };
+    int64_t next = INT64_MAX;
+    if (p->ended < s->bars_count)
+        next = s->bars[p->ended].open_time_ns + MINUTE_NS;
+    if (p->starting < s->bars_count && s->bars[p->starting].open_time_ns < next)
+        next = s->bars[p->starting].open_time_ns;
+    if (p->quote < s->quotes_count && s->quotes[p->quote].time_ns + MINUTE_NS < next)
+        next = s->quotes[p->quote].time_ns + MINUTE_NS;
+    return next;
 }
 
 /* The next day with an event, from `date` on. */
 static void load_day(struct feed *f, int32_t date)
 {
-    f->events_count = f->next = 0;
-    while (f->events_count == 0) {
+    f->next_ns = INT64_MAX;
+    while (f->next_ns == INT64_MAX) {
         if (!f->source.load(f->source.state, date, 1, &f->day)) {
             f->exhausted = true;
             return;
         }
-        for (size_t s = 0; s < f->symbols_count; s++) {
-            const struct feed_series *x = &f->day.series[s];
-            for (size_t i = 0; i < x->bars_count; i++) {
-                add_event(f, x->bars[i].open_time_ns, EVENT_STARTING, s, i);
-                add_event(f, x->bars[i].open_time_ns + MINUTE_NS, EVENT_ENDED, s, i);
-            }
-            for (size_t i = 0; i < x->quotes_count; i++)
-                add_event(f, x->quotes[i].time_ns + MINUTE_NS, EVENT_QUOTE, s, i);
+        for (size_t i = 0; i < f->symbols_count; i++) {
+            const struct feed_series *s = &f->day.series[i];
+            struct place *p = &f->places[i];
+            *p = (struct place){ 0 };
+            while (p->starting < s->bars_count && s->bars[p->starting].open_time_ns < f->from_ns)
+                p->starting++;
+            while (p->ended < s->bars_count && s->bars[p->ended].open_time_ns + MINUTE_NS < f->from_ns)
+                p->ended++;
+            while (p->quote < s->quotes_count && s->quotes[p->quote].time_ns + MINUTE_NS < f->from_ns)
+                p->quote++;
+            int64_t next = place_ns(s, p);
+            if (next < f->next_ns)
+                f->next_ns = next;
         }
         date = calendar_add_days(f->day.date, 1);
     }
-    qsort(f->events, f->events_count, sizeof *f->events, event_order);
 }
 
 void feed_seek(struct feed *f, int64_t time_ns)
@@ -156,9 +146,32 @@ void feed_seek(struct feed *f, int64_t time_ns)
 
 int64_t feed_next_ns(struct feed *f)
 {
-    if (!f->exhausted && f->next == f->events_count)
+    if (!f->exhausted && f->next_ns == INT64_MAX)
         load_day(f, calendar_add_days(f->day.date, 1));
-    return f->exhausted ? INT64_MAX : f->events[f->next].time_ns;
+    return f->exhausted ? INT64_MAX : f->next_ns;
+}
+
+/* What of the loaded day happens at the instant's time, in order of symbols; moves on to the next time. */
+static void take_day(struct feed *f, struct instant *out)
+{
+    f->next_ns = INT64_MAX;
+    for (size_t i = 0; i < f->symbols_count; i++) {
+        const struct feed_series *s = &f->day.series[i];
+        struct place *p = &f->places[i];
+        int symbol = (int)i;
+        if (p->quote < s->quotes_count && s->quotes[p->quote].time_ns + MINUTE_NS == out->time_ns) {
+            struct symbol_quote *q = &f->quotes[out->quotes_count++];
+            *q = (struct symbol_quote){ symbol, s->quotes[p->quote++] };
+            q->quote.time_ns = out->time_ns; /* the state at the end of its minute */
+        }
+        if (p->ended < s->bars_count && s->bars[p->ended].open_time_ns + MINUTE_NS == out->time_ns)
+            f->ended[out->ended_count++] = (struct symbol_bar){ symbol, s->bars[p->ended++] };
+        if (p->starting < s->bars_count && s->bars[p->starting].open_time_ns == out->time_ns)
+            f->starting[out->starting_count++] = (struct symbol_bar){ symbol, s->bars[p->starting++] };
+        int64_t next = place_ns(s, p);
+        if (next < f->next_ns)
+            f->next_ns = next;
+    }
 }
 
 void feed_take(struct feed *f, struct instant *out)
@@ -166,19 +179,8 @@ void feed_take(struct feed *f, struct instant *out)
     *out = (struct instant){
         .time_ns = feed_next_ns(f), .quotes = f->quotes, .ended = f->ended, .starting = f->starting
     };
-    while (feed_next_ns(f) == out->time_ns && out->time_ns != INT64_MAX) {
-        const struct event *e = &f->events[f->next++];
-        const struct feed_series *s = &f->day.series[e->symbol];
-        if (e->kind == EVENT_QUOTE) {
-            struct symbol_quote *q = &f->quotes[out->quotes_count++];
-            *q = (struct symbol_quote){ e->symbol, s->quotes[e->index] };
-            q->quote.time_ns = e->time_ns; /* the state at the end of its minute */
-        } else if (e->kind == EVENT_ENDED) {
-            f->ended[out->ended_count++] = (struct symbol_bar){ e->symbol, s->bars[e->index] };
-        } else {
-            f->starting[out->starting_count++] = (struct symbol_bar){ e->symbol, s->bars[e->index] };
-        }
-    }
+    while (out->time_ns != INT64_MAX && feed_next_ns(f) == out->time_ns)
+        take_day(f, out);
 }
 
 /* ---- history */

@@ -29,7 +29,8 @@ struct venue {
     struct account **accounts;
     size_t accounts_count;
     int64_t now_ns;
-    int32_t date;           /* of now, New York */
+    int32_t date;           /* of now, New York ... */
+    int64_t date_until_ns;  /* ... until then */
     struct session session; /* in progress or next; opened: its opening is behind us */
     bool has_session, opened;
     size_t open_count; /* open orders of all symbols */
@@ -52,7 +53,7 @@ struct venue *venue_new(const struct venue_options *options, const char (*symbol
         m->start_ns = INT64_MIN;
         table_put(&v->by_symbol, m->name, m);
     }
-    v->now_ns = INT64_MIN;
+    v->now_ns = v->date_until_ns = INT64_MIN;
     return v;
 }
 
@@ -148,8 +149,12 @@ struct account *venue_account(const struct venue *v, const char *key)
 }
 
 /* The next id of an account: its bits stirred with a counter. */
-static void make_id(struct account *a, char out[UUID_SIZE])
+static void make_id(const struct venue *v, struct account *a, char out[UUID_SIZE])
 {
+    if (v->options.without_ids) {
+        out[0] = '\0';
+        return;
+    }
     uint64_t high = a->bits[0] + (uint64_t)++a->ids_made, low = a->bits[1] ^ (uint64_t)a->ids_made;
     uint64_t h = random_next(&high);
     uuid_from_bits(h, random_next(&low), out);
@@ -163,7 +168,7 @@ struct account *venue_account_open(struct venue *v, const char *key, const char 
     bool fits = text_copy(a->key, sizeof a->key, key) && text_copy(a->secret, sizeof a->secret, secret);
     assert(fits);
     memcpy(a->bits, bits, sizeof a->bits);
-    make_id(a, a->id);
+    make_id(v, a, a->id);
     uint64_t stir = bits[0] ^ bits[1];
     memcpy(a->number, "PA", 3);
     for (int i = 2; i < 12; i++)
@@ -186,7 +191,7 @@ static void emit(struct venue *v, struct order *o, enum trade_event_kind kind, c
     if (fill)
         memcpy(e.execution_id, fill->execution_id, UUID_SIZE);
     else if (kind != TRADE_PENDING_NEW)
-        make_id(o->account, e.execution_id);
+        make_id(v, o->account, e.execution_id);
     if (v->options.sink)
         v->options.sink(v->options.ctx, &e);
 }
@@ -271,13 +276,14 @@ static void execute(struct venue *v, struct order *o, struct price price)
         .price = price,
         .index = (int64_t)a->fills_count,
     };
-    make_id(a, f->execution_id);
+    make_id(v, a, f->execution_id);
     if (a->fills_count == a->fills_size) {
         a->fills_size = a->fills_size ? a->fills_size * 2 : 64;
         a->fills = must_realloc(a->fills, a->fills_size, sizeof *a->fills);
     }
     a->fills[a->fills_count++] = f;
-    table_put(&a->by_execution_id, f->execution_id, f);
+    if (!v->options.without_ids)
+        table_put(&a->by_execution_id, f->execution_id, f);
     emit(v, o, o->status == ORDER_FILLED ? TRADE_FILL : TRADE_PARTIAL_FILL, f);
 }
 
@@ -422,8 +428,10 @@ static void set_now(struct venue *v, int64_t time_ns)
         v->has_session = calendar_session_at(time_ns, &v->session);
         v->opened = v->has_session && v->session.open_ns < time_ns;
     }
-    if (time_ns != v->now_ns)
+    if (time_ns >= v->date_until_ns) {
         v->date = calendar_date(time_ns);
+        v->date_until_ns = calendar_ns(calendar_add_days(v->date, 1), 0);
+    }
     v->now_ns = time_ns;
 }
 
@@ -640,18 +648,22 @@ bool venue_submit(struct venue *v, struct account *a, const struct order_request
 
     struct order *o = must_alloc(1, sizeof *o);
     *o = draft;
-    make_id(a, o->id);
-    if (q->client_order_id[0])
+    make_id(v, a, o->id);
+    if (v->options.without_ids)
+        o->client_order_id[0] = '\0';
+    else if (q->client_order_id[0])
         memcpy(o->client_order_id, q->client_order_id, sizeof o->client_order_id);
     else
-        make_id(a, o->client_order_id);
+        make_id(v, a, o->client_order_id);
     if (a->orders_count == a->orders_size) {
         a->orders_size = a->orders_size ? a->orders_size * 2 : 64;
         a->orders = must_realloc(a->orders, a->orders_size, sizeof *a->orders);
     }
     a->orders[a->orders_count++] = o;
-    table_put(&a->by_client_id, o->client_order_id, o);
-    table_put(&a->by_order_id, o->id, o);
+    if (!v->options.without_ids) {
+        table_put(&a->by_client_id, o->client_order_id, o);
+        table_put(&a->by_order_id, o->id, o);
+    }
     account_keep(a, o, o->qty, 1);
     link_open(v, o);
     *out = o;

@@ -42,6 +42,7 @@ struct venue_options {
     int64_t cash_micros;     /* a new account's */
     int64_t fee_micros;      /* a share's */
     int64_t slippage_micros; /* millionths of the price, against market orders: 100 is one basis point */
+    bool without_ids;        /* orders and fills have none and are found by none: for a caller that keeps their pointers */
     venue_sink *sink;
     void *ctx;
 };
