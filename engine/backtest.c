@@ -297,7 +297,7 @@ void backtest_run(struct backtest *b)
     for (;;) {
         run_instant(b, at, feed_ns <= at);
         feed_ns = feed_next_ns(b->feed);
-        if (feed_ns > b->options.until_ns || runner_all_ended(b->runner))
+        if (feed_ns == INT64_MAX || feed_ns > b->options.until_ns || runner_all_ended(b->runner))
             break;
         int64_t venue_ns = venue_next_ns(b->venue), runner_ns = runner_next_ns(b->runner);
         at = feed_ns;
