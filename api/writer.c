@@ -12,7 +12,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 
-enum { VERSIONS_AGE_MS = 1000, VERSIONS_MAX = GROUP_ROWS, RETRY_FIRST_MS = 100, RETRY_MAX_MS = 2000,
+enum { LATER_AGE_MS = 1000, LATER_MAX = GROUP_ROWS, RETRY_FIRST_MS = 100, RETRY_MAX_MS = 2000,
        GATHER_MAX_NS = 5000000 };
 
 enum batch_stage { BATCH_WAITING, BATCH_DONE, BATCH_LEFT };
@@ -49,9 +49,9 @@ struct writer {
     /* the thread's */
     struct db_insert *rows;
     size_t rows_count, rows_room;
-    size_t last_batches;       /* answered by the last group */
+    size_t expected;           /* batches: those answered last, whose callers send again, and those that waited already */
     int64_t last_store_ns;     /* what storing it took */
-    int64_t versions_since_ms; /* when the oldest version due was planned; 0: none */
+    int64_t later_since_ms;    /* when the oldest row that is due later was planned; 0: none */
 };
 
 static int64_t now_ms(void)
@@ -197,27 +197,34 @@ struct writer_totals writer_totals(struct writer *w)
 
 /* ---- the thread */
 
-/* Those answered last are about to send their next: a short wait for them, a quarter of what a commit takes,
- * spares half of the commits. Alone, nobody waits. */
+/* Rows that follow from others: versions of orders, positions at the close. */
+static size_t later_count(const struct writer *w)
+{
+    const struct order *versions;
+    const struct position_snapshot *const *snapshots;
+    return state_versions(w->options.state, &versions) + state_snapshots(w->options.state, &snapshots);
+}
+
+/* Those answered last are about to send their next. A wait for them, of at most half of what a commit takes, spares a
+ * commit; without it callers fall apart into two halves that take turns for good. Alone, nobody waits. */
 static void gather(struct writer *w)
 {
-    int64_t wait_ns = w->last_store_ns / 4 < GATHER_MAX_NS ? w->last_store_ns / 4 : GATHER_MAX_NS;
+    int64_t wait_ns = w->last_store_ns / 2 < GATHER_MAX_NS ? w->last_store_ns / 2 : GATHER_MAX_NS;
     int64_t until_ns = clock_mono_ns() + wait_ns;
     struct timespec until = { .tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000 };
-    while (w->first && w->queue_batches < w->last_batches && w->queue_rows < GROUP_ROWS && !w->is_stopping)
+    while (w->first && w->queue_batches < w->expected && w->queue_rows < GROUP_ROWS && !w->is_stopping)
         if (pthread_cond_timedwait(&w->work, &w->lock, &until) != 0)
             break;
 }
 
-/* All that waits, up to a group; NULL: stop. Returns with an empty group when versions are due. */
+/* All that waits, up to a group; false: stop. Returns with an empty group when rows are due that could wait. */
 static bool take_group(struct writer *w, struct batch **group)
 {
-    const struct order *versions;
     *group = NULL;
     pthread_mutex_lock(&w->lock);
     while (!w->first && !w->is_stopping) {
-        if (state_versions(w->options.state, &versions)) {
-            struct timespec due = deadline(w->versions_since_ms + VERSIONS_AGE_MS);
+        if (w->later_since_ms) {
+            struct timespec due = deadline(w->later_since_ms + LATER_AGE_MS);
             if (pthread_cond_timedwait(&w->work, &w->lock, &due) != 0)
                 break;
         } else {
@@ -362,6 +369,9 @@ static void answer(struct writer *w, struct batch *group, bool stored)
 {
     struct err why = { ERR_IO, "the server is stopping" };
     pthread_mutex_lock(&w->lock);
+    w->expected = w->queue_batches;
+    for (struct batch *b = group; b; b = b->next)
+        w->expected++;
     w->totals.groups += stored && w->rows_count;
     w->totals.rows += stored ? (int64_t)w->rows_count : 0;
     if (w->away_since_ms)
@@ -385,9 +395,6 @@ static bool write_group(struct writer *w, struct batch *group)
     struct err err = { 0 };
     enum db_outcome outcome = DB_STORED;
     plan_group(w, group);
-    w->last_batches = 0;
-    for (struct batch *b = group; b; b = b->next)
-        w->last_batches++;
     int64_t began_ns = clock_mono_ns();
     if (w->rows_count)
         outcome = store(w, w->rows, w->rows_count, &err);
@@ -400,23 +407,39 @@ static bool write_group(struct writer *w, struct batch *group)
     return outcome == DB_STORED;
 }
 
-static bool write_versions(struct writer *w)
+/* A group of them. False: the database is lost, and there is no more time. */
+static bool store_later(struct writer *w)
+{
+    struct err err = { 0 };
+    if (!w->rows_count)
+        return true;
+    enum db_outcome outcome = store(w, w->rows, w->rows_count, &err);
+    if (outcome == DB_REFUSED)
+        log_error("later_rows_refused", KV_INT("rows", w->rows_count), KV_TEXT("why", err.text));
+    w->rows_count = 0;
+    return outcome != DB_LOST;
+}
+
+static bool write_later(struct writer *w)
 {
     const struct order *versions;
-    struct err err = { 0 };
-    size_t count = state_versions(w->options.state, &versions);
-    for (size_t from = 0; from < count; from += GROUP_ROWS) {
-        w->rows_count = 0;
-        for (size_t i = from; i < count && i < from + GROUP_ROWS; i++)
+    const struct position_snapshot *const *snapshots;
+    size_t versions_count = state_versions(w->options.state, &versions);
+    size_t snapshots_count = state_snapshots(w->options.state, &snapshots);
+    w->rows_count = 0;
+    for (size_t i = 0; i < versions_count + snapshots_count; i++) {
+        if (i < versions_count)
             add_row(w, &order_table, &versions[i]);
-        enum db_outcome outcome = store(w, w->rows, w->rows_count, &err);
-        if (outcome == DB_LOST)
+        else
+            add_row(w, &snapshot_table, snapshots[i - versions_count]);
+        if (w->rows_count == GROUP_ROWS && !store_later(w))
             return false;
-        if (outcome == DB_REFUSED)
-            log_error("versions_refused", KV_INT("rows", w->rows_count), KV_TEXT("why", err.text));
     }
+    if (!store_later(w))
+        return false;
     state_versions_taken(w->options.state);
-    w->versions_since_ms = 0;
+    state_snapshots_taken(w->options.state);
+    w->later_since_ms = 0;
     return true;
 }
 
@@ -424,17 +447,16 @@ static void *run(void *arg)
 {
     struct writer *w = arg;
     struct batch *group;
-    const struct order *versions;
     bool go_on = true;
     while (go_on) {
         bool is_last = !take_group(w, &group);
         if (group)
             go_on = write_group(w, group);
-        size_t due = state_versions(w->options.state, &versions);
-        if (due && !w->versions_since_ms)
-            w->versions_since_ms = now_ms();
-        if (go_on && due && (is_last || due >= VERSIONS_MAX || now_ms() - w->versions_since_ms >= VERSIONS_AGE_MS))
-            go_on = write_versions(w);
+        size_t due = later_count(w);
+        if (due && !w->later_since_ms)
+            w->later_since_ms = now_ms();
+        if (go_on && due && (is_last || due >= LATER_MAX || now_ms() - w->later_since_ms >= LATER_AGE_MS))
+            go_on = write_later(w);
         go_on = go_on && !is_last;
     }
     /* Whoever still waits has come too late. */
@@ -452,15 +474,16 @@ static void *run(void *arg)
 struct writer *writer_start(const struct writer_options *options)
 {
     struct writer *w = must_alloc(1, sizeof *w);
-    const struct order *versions;
     w->options = *options;
     w->end = &w->first;
     pthread_mutex_init(&w->lock, NULL);
     cond_init(&w->work);
-    if (state_versions(options->state, &versions))
-        w->versions_since_ms = now_ms();
-    int failed = pthread_create(&w->thread, NULL, run, w);
-    assert(!failed);
+    if (later_count(w))
+        w->later_since_ms = now_ms();
+    if (pthread_create(&w->thread, NULL, run, w) != 0) {
+        log_error("no_thread", KV_TEXT("for", "writer"));
+        abort();
+    }
     return w;
 }
 
