@@ -226,6 +226,11 @@ static void forget_ended(struct runner *r, int32_t before)
             r->parts[i].used = false;
 }
 
+bool runner_is_part(const struct runner *r, int part)
+{
+    return part >= 0 && part < r->parts_count && r->parts[part].used;
+}
+
 const struct part *runner_part(const struct runner *r, int part)
 {
     assert(part >= 0 && part < r->parts_count && r->parts[part].used);
@@ -785,20 +790,48 @@ static bool news_price(const struct part *p, const struct runner_update *u, int6
     return true;
 }
 
-static void part_filled(struct runner *r, int part, int64_t news, struct price price, int64_t time_ns)
+static struct position *book_of(struct runner *r, int instance, int symbol)
+{
+    struct instance *in = r->instances[instance];
+    int own = 0;
+    while (in->symbols[own] != symbol)
+        own++;
+    return &in->books[own];
+}
+
+static void book_fee(struct runner *r, int part, int64_t fee_micros)
+{
+    struct part *p = &r->parts[part];
+    if (fee_micros == 0)
+        return;
+    book_of(r, p->instance, p->symbol)->fees_micros += fee_micros;
+    p->fees_micros += fee_micros;
+    struct action *a = push(r, ACTION_FEE, p->instance);
+    a->part = part;
+    a->symbol = p->symbol;
+    a->qty = p->fees_micros;
+}
+
+void runner_fee(struct runner *r, int part, int64_t fees_micros)
+{
+    assert(part >= 0 && part < r->parts_count && r->parts[part].used);
+    r->parts[part].fee_due = false;
+    book_fee(r, part, fees_micros - r->parts[part].fees_micros);
+}
+
+/* false: a sum the books cannot hold; nothing changed. */
+static bool part_filled(struct runner *r, int part, int64_t news, struct price price, int64_t fee_micros, int64_t time_ns)
 {
     struct part *p = &r->parts[part];
     struct instance *in = r->instances[p->instance];
     struct runner_symbol *s = &r->symbols[p->symbol];
-    int own = 0;
-    while (in->symbols[own] != p->symbol)
-        own++;
-    bool ok = position_apply(&in->books[own], p->side, news, price, 0);
-    assert(ok);
-    (void)ok;
+    struct position *book = book_of(r, p->instance, p->symbol);
+    int own = (int)(book - in->books);
     int64_t value;
-    if (price_times(price, news, &value))
-        p->value_micros += value;
+    if (!price_times(price, news, &value) || __builtin_add_overflow(p->value_micros, value, &value) ||
+        !position_apply(book, p->side, news, price, 0))
+        return false;
+    p->value_micros = value;
     p->filled += news;
     s->net += side_sign(p->side) * news;
     r->intents[p->intent].filled += p->state == PART_FINAL ? 0 : news;
@@ -807,6 +840,7 @@ static void part_filled(struct runner *r, int part, int64_t news, struct price p
     a->symbol = p->symbol;
     a->qty = p->filled;
     a->price = price;
+    book_fee(r, part, fee_micros);
     for (size_t i = 0; i < r->open_parts_count; i++) {
         struct part *w = &r->parts[r->open_parts[i]];
         if (w->symbol == p->symbol && w->state == PART_WAITING)
@@ -817,6 +851,7 @@ static void part_filled(struct runner *r, int part, int64_t news, struct price p
         in->plugin->on_fill(in->state, &in->host, &(struct strategy_fill){
             .order_id = p->intent_id, .symbol = own, .side = p->side, .qty = news, .price = price,
             .time_ns = time_ns });
+    return true;
 }
 
 bool runner_update(struct runner *r, int part, const struct runner_update *u)
@@ -832,8 +867,12 @@ bool runner_update(struct runner *r, int part, const struct runner_update *u)
         text_copy(p->broker_id, sizeof p->broker_id, u->broker_id);
     if (p->state == PART_NEW || p->state == PART_WAITING || p->state == PART_LATER)
         p->state = PART_WORKING; /* it is there */
-    if (news > 0)
-        part_filled(r, part, news, price, u->time_ns);
+    if (news > 0) {
+        bool told = u->fill_qty == news;
+        p->fee_due = p->fee_due || !told;
+        if (!part_filled(r, part, news, price, told ? u->fee_micros : 0, u->time_ns))
+            return false;
+    }
 
     p = &r->parts[part];
     if (p->state == PART_FINAL || news < 0) {
@@ -1352,7 +1391,8 @@ int runner_restore_part(struct runner *r, const struct part *old)
     r->parts[part].used = true;
     r->parts[part].state = PART_NEW;
     r->parts[part].intent = intent;
-    r->parts[part].filled = r->parts[part].value_micros = 0;
+    r->parts[part].filled = r->parts[part].value_micros = r->parts[part].fees_micros = 0;
+    r->parts[part].fee_due = false;
     r->parts[part].retry_ns = INT64_MAX;
     r->intents[intent].unsent -= old->qty;
     r->intents[intent].live++;
@@ -1363,12 +1403,8 @@ int runner_restore_part(struct runner *r, const struct part *old)
 void runner_restore_fill(struct runner *r, int part, int64_t filled, struct price price)
 {
     struct part *p = &r->parts[part];
-    struct instance *in = r->instances[p->instance];
     int64_t news = filled - p->filled, value;
-    int own = 0;
-    while (in->symbols[own] != p->symbol)
-        own++;
-    if (news <= 0 || filled > p->qty || !position_apply(&in->books[own], p->side, news, price, 0))
+    if (news <= 0 || filled > p->qty || !position_apply(book_of(r, p->instance, p->symbol), p->side, news, price, 0))
         return;
     if (price_times(price, news, &value))
         p->value_micros += value;
@@ -1376,6 +1412,24 @@ void runner_restore_fill(struct runner *r, int part, int64_t filled, struct pric
     p->state = PART_WORKING;
     r->symbols[p->symbol].net += side_sign(p->side) * news;
     r->intents[p->intent].filled += news;
+}
+
+void runner_restore_fee(struct runner *r, int part, int64_t fees_micros)
+{
+    struct part *p = &r->parts[part];
+    book_of(r, p->instance, p->symbol)->fees_micros += fees_micros - p->fees_micros;
+    p->fees_micros = fees_micros;
+}
+
+void runner_restore_book(struct runner *r, int instance, int symbol, enum side side, int64_t qty, struct price price)
+{
+    if (qty > 0 && position_apply(book_of(r, instance, symbol), side, qty, price, 0))
+        r->symbols[symbol].net += side_sign(side) * qty;
+}
+
+void runner_restore_book_fee(struct runner *r, int instance, int symbol, int64_t fee_micros)
+{
+    book_of(r, instance, symbol)->fees_micros += fee_micros;
 }
 
 void runner_restore_final(struct runner *r, int part, enum order_status status)
@@ -1503,6 +1557,11 @@ void runner_start(struct runner *r)
     }
     subscribe(r);
     plan(r);
+    for (size_t i = 0; i < r->open_intents_count;) /* the rest had not left: the strategy decides anew */
+        if (r->intents[r->open_intents[i]].live == 0)
+            intent_end(r, r->open_intents[i]);
+        else
+            i++;
     r->dirty = true;
     settle(r);
     next_due(r);

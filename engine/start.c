@@ -252,6 +252,7 @@ static int adopt_order(struct engine *e, int instance, const struct client_order
         .instance = instance, .symbol = symbol, .date = id->date, .sequence = id->sequence,
         .intent_id = (int64_t)id->date * 1000000 + id->sequence, .intent_qty = o->qty, .side = o->side, .type = o->type,
         .tif = o->time_in_force, .limit = o->limit_price, .qty = o->qty, .created_ns = o->submitted_at, .tries = 1 };
+    text_copy(p.broker_id, sizeof p.broker_id, o->id);
     struct instance_view v;
     runner_view(e->runner, instance, &v);
     bool traded = false;
@@ -266,6 +267,8 @@ static int adopt_order(struct engine *e, int instance, const struct client_order
     if (o->filled_qty > 0 && price_is_set(o->filled_avg_price)) {
         runner_restore_fill(e->runner, part, o->filled_qty, o->filled_avg_price);
         ledger_put_fill(e->ledger, id->instance, &p, o->filled_qty, o->filled_avg_price);
+        if (e->ticks) /* our exchange: it may take fees */
+            venue_fees(e, part);
     }
     if (order_status_is_final(o->status)) {
         runner_restore_final(e->runner, part, o->status);

@@ -300,6 +300,46 @@ static void missed_executions_are_made_up_from_the_averages(void **state)
     assert_int_equal(runner_book(s.runner, 0, 0)->cost_micros, 106 * 100 * USD);
 }
 
+static int64_t cash(void)
+{
+    struct instance_view v;
+    runner_view(s.runner, 0, &v);
+    return v.cash_micros;
+}
+
+static void fees_are_paid_out_of_the_cash(void **state)
+{
+    (void)state;
+    order(SIDE_BUY, 100);
+    script_said(&s);
+    int part = script_part(&s, 1);
+    struct runner_update u = { .status = ORDER_PARTIALLY_FILLED, .filled_qty = 40, .fill_qty = 40, .fee_micros = 40 * 7,
+                               .fill_price = { 100 * USD }, .average = { 100 * USD } };
+    assert_true(runner_update(s.runner, part, &u));
+    assert_true(runner_update(s.runner, part, &u)); /* repeated */
+    assert_int_equal(cash(), (100000 - 4000) * USD - 280);
+    assert_false(runner_part(s.runner, part)->fee_due);
+
+    u = (struct runner_update){ .status = ORDER_FILLED, .filled_qty = 100, .average = { 100 * USD }, .fill_price = PRICE_NONE };
+    assert_true(runner_update(s.runner, part, &u)); /* by REST: no execution */
+    assert_true(runner_part(s.runner, part)->fee_due);
+    runner_fee(s.runner, part, 100 * 7);
+    runner_fee(s.runner, part, 100 * 7);
+    assert_int_equal(cash(), (100000 - 10000) * USD - 700);
+    assert_false(runner_part(s.runner, part)->fee_due);
+}
+
+static void a_sum_no_book_can_hold_is_refused(void **state)
+{
+    (void)state;
+    order(SIDE_BUY, 100);
+    script_said(&s);
+    struct runner_update u = { .status = ORDER_FILLED, .filled_qty = 100, .fill_qty = 100, .fill_price = { INT64_MAX / 2 } };
+    assert_false(runner_update(s.runner, script_part(&s, 1), &u));
+    assert_int_equal(host_now->position(host_now->self, 0), 0);
+    assert_int_equal(runner_net(s.runner, 0), 0);
+}
+
 static void more_filled_than_ordered_is_refused(void **state)
 {
     (void)state;
@@ -740,6 +780,8 @@ int main(void)
         CASE(the_id_is_made_of_instance_date_and_sequence),
         CASE(repeated_and_stale_news_change_nothing),
         CASE(missed_executions_are_made_up_from_the_averages),
+        CASE(fees_are_paid_out_of_the_cash),
+        CASE(a_sum_no_book_can_hold_is_refused),
         CASE(more_filled_than_ordered_is_refused),
         CASE(an_order_through_zero_goes_in_two_parts),
         CASE(foreign_shares_count_at_the_broker_but_not_in_the_book),
