@@ -1,12 +1,14 @@
 #include "api/writer.h"
 
-#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/base.h"
 #include "core/clock.h"
@@ -24,10 +26,9 @@ struct batch {
     json_t *keep;
     struct batch *next;
 
-    /* Waiting becomes done (the writer's last touch is to post `done`, the caller frees) or left (the caller has
-     * gone, the writer frees); one exchange decides. */
+    /* Waiting becomes done (by the writer, its last touch: the caller frees) or left (the caller has gone, the
+     * writer frees); one exchange decides. */
     _Atomic enum batch_stage stage;
-    sem_t done;
     enum writer_result result; /* the writer's until done */
     struct writer_count counts;
     struct err err;
@@ -38,6 +39,7 @@ struct writer {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t work;
+    _Atomic uint32_t answers;  /* groups answered: what callers sleep on, so that one call wakes them all */
     struct batch *first, **end;
     size_t queue_rows, queue_batches;
     bool is_stopping;
@@ -59,7 +61,7 @@ static int64_t now_ms(void)
     return clock_mono_ns() / 1000000;
 }
 
-static struct timespec deadline(int64_t at_ms)
+static struct timespec time_of(int64_t at_ms)
 {
     return (struct timespec){ .tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000 };
 }
@@ -81,7 +83,6 @@ struct batch *batch_new(const struct table *t, size_t count)
     b->table = t;
     b->count = count;
     b->records = must_alloc(count ? count : 1, t->record_size);
-    sem_init(&b->done, 0, 0);
     return b;
 }
 
@@ -103,7 +104,6 @@ void batch_free(struct batch *b)
     if (!b)
         return;
     json_decref(b->keep);
-    sem_destroy(&b->done);
     free(b->records);
     free(b);
 }
@@ -111,26 +111,20 @@ void batch_free(struct batch *b)
 /* ---- callers */
 
 /* True: done; false: the batch is now the writer's to free. */
-static bool wait_done(struct batch *b, int64_t wait_ms)
+static bool wait_done(struct writer *w, struct batch *b)
 {
-    struct timespec until;
-    enum batch_stage waiting = BATCH_WAITING;
-    clock_gettime(CLOCK_REALTIME, &until); /* what sem_timedwait wants */
-    until.tv_sec += wait_ms / 1000;
-    until.tv_nsec += wait_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
+    int64_t until_ms = now_ms() + w->options.wait_ms;
+    for (;;) {
+        enum batch_stage waiting = BATCH_WAITING;
+        uint32_t answers = atomic_load(&w->answers); /* before the look at the stage: an answer in between is no sleep */
+        if (atomic_load(&b->stage) == BATCH_DONE)
+            return true;
+        int64_t left_ms = until_ms - now_ms();
+        if (left_ms <= 0) /* it may be done this instant */
+            return !atomic_compare_exchange_strong(&b->stage, &waiting, BATCH_LEFT);
+        struct timespec left = time_of(left_ms);
+        syscall(SYS_futex, &w->answers, FUTEX_WAIT_PRIVATE, answers, &left, NULL, 0);
     }
-    while (sem_timedwait(&b->done, &until) != 0) {
-        if (errno == EINTR)
-            continue;
-        if (atomic_compare_exchange_strong(&b->stage, &waiting, BATCH_LEFT))
-            return false;
-        sem_wait(&b->done); /* done this instant */
-        return true;
-    }
-    return true;
 }
 
 /* In line; false with err when there is no use. */
@@ -162,7 +156,7 @@ enum writer_result writer_submit(struct writer *w, struct batch *b, struct write
         return WRITER_AWAY;
     }
     pthread_cond_signal(&w->work);
-    if (!wait_done(b, w->options.wait_ms)) {
+    if (!wait_done(w, b)) {
         pthread_mutex_lock(&w->lock);
         *err = w->away_since_ms ? w->away : (struct err){ ERR_IO, "the database takes too long" };
         pthread_mutex_unlock(&w->lock);
@@ -224,7 +218,7 @@ static bool take_group(struct writer *w, struct batch **group)
     pthread_mutex_lock(&w->lock);
     while (!w->first && !w->is_stopping) {
         if (w->later_since_ms) {
-            struct timespec due = deadline(w->later_since_ms + LATER_AGE_MS);
+            struct timespec due = time_of(w->later_since_ms + LATER_AGE_MS);
             if (pthread_cond_timedwait(&w->work, &w->lock, &due) != 0)
                 break;
         } else {
@@ -281,7 +275,7 @@ static void plan_group(struct writer *w, struct batch *group)
 static bool pause_before_retry(struct writer *w, int64_t *retry_ms, const struct err *err)
 {
     int64_t until_ms = now_ms() + *retry_ms;
-    struct timespec until = deadline(until_ms);
+    struct timespec until = time_of(until_ms);
     pthread_mutex_lock(&w->lock);
     if (!w->away_since_ms) {
         w->away_since_ms = now_ms();
@@ -385,9 +379,9 @@ static void answer(struct writer *w, struct batch *group, bool stored)
         }
         if (atomic_exchange(&b->stage, BATCH_DONE) == BATCH_LEFT)
             batch_free(b);
-        else
-            sem_post(&b->done);
     }
+    atomic_fetch_add(&w->answers, 1);
+    syscall(SYS_futex, &w->answers, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
 static bool write_group(struct writer *w, struct batch *group)
