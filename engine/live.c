@@ -352,6 +352,7 @@ static void take_update(struct engine *e, const struct alpaca_trade_update *u)
     } else if (symbol >= 0 && alpaca_event_is_fill(u->event)) {
         e->foreign_moved[symbol] = true; /* somebody else's; how much, the next comparison tells */
         e->compare_at = 1;
+        e->compare_due = true;
         log_warn("foreign_fill", KV_TEXT("symbol", u->order.symbol), KV_TEXT("client_order_id", u->order.client_order_id));
     }
 }

@@ -143,8 +143,10 @@ void runner_cancel_all(struct runner *r);
 /* The engine closes every instance's position by itself; strategies' orders are refused from now on. queue: the
  * market is closed, send the exits for the next open. Also tries again what was refused. */
 void runner_close_all(struct runner *r, bool queue);
-/* What the broker holds of a symbol: closes are bounded by it. */
+/* What the broker holds of a symbol, should it be less than the books say: nothing beyond it is closed, or we would open
+ * what somebody else has closed. */
 void runner_broker_holds(struct runner *r, int symbol, int64_t qty);
+void runner_broker_agrees(struct runner *r, int symbol);
 /* Shares in the account that are nobody's here: what the broker holds beyond the books. */
 void runner_foreign(struct runner *r, int symbol, int64_t qty);
 int64_t runner_foreign_qty(const struct runner *r, int symbol);

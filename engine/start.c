@@ -387,10 +387,7 @@ static bool read_positions(struct engine *e, struct err *err)
             if (strcmp(p.symbol, runner_symbol_name(e->runner, s)) == 0)
                 held = p.is_short && p.qty > 0 ? -p.qty : p.qty;
         }
-        int64_t foreign = held - runner_net(e->runner, s);
-        runner_foreign(e->runner, s, foreign);
-        if (foreign != 0)
-            log_warn("foreign_position", KV_TEXT("symbol", runner_symbol_name(e->runner, s)), KV_INT("qty", foreign));
+        e->gone[s] = e->differs[s] = venue_foreign(e, s, held);
     }
     json_decref(body);
     return true;
@@ -493,6 +490,7 @@ int engine_start(struct engine *e)
     e->bar_end = must_alloc(symbols, sizeof *e->bar_end);
     e->differs = must_alloc(symbols, sizeof *e->differs);
     e->foreign_moved = must_alloc(symbols, sizeof *e->foreign_moved);
+    e->gone = must_alloc(symbols, sizeof *e->gone);
 
     check_calendar(e, now_ns);
     bool journal_gone = ledger_is_empty(e->ledger);
@@ -546,6 +544,7 @@ void engine_clear(struct engine *e)
     free(e->bar_end);
     free(e->differs);
     free(e->foreign_moved);
+    free(e->gone);
     free(e->updates);
     free(e->sends);
     free(e->extra);

@@ -374,6 +374,25 @@ static bool symbol_moves(const struct engine *e, int symbol)
     return false;
 }
 
+/* Somebody else who trades against our position takes our shares, for the account is one: that is no position of his, and
+ * nothing we may close once more. */
+bool venue_foreign(struct engine *e, int symbol, int64_t held)
+{
+    int64_t ours = runner_net(e->runner, symbol), foreign = held - ours;
+    bool gone = ours != 0 && foreign != 0 && (ours > 0) != (foreign > 0);
+    runner_foreign(e->runner, symbol, foreign);
+    if (gone) {
+        runner_broker_holds(e->runner, symbol, held);
+        log_error("shares_gone", KV_TEXT("symbol", runner_symbol_name(e->runner, symbol)), KV_INT("broker_qty", held),
+                  KV_INT("books_qty", ours));
+    } else {
+        runner_broker_agrees(e->runner, symbol);
+        if (foreign != 0)
+            log_warn("foreign_position", KV_TEXT("symbol", runner_symbol_name(e->runner, symbol)), KV_INT("qty", foreign));
+    }
+    return gone;
+}
+
 static void compared(void *ctx, const struct alpaca_reply *reply)
 {
     struct engine *e = ctx;
@@ -388,13 +407,13 @@ static void compared(void *ctx, const struct alpaca_reply *reply)
             if (symbol_moves(e, s)) {
                 continue; /* news may be on its way: next time */
             } else if (held[s] == ours + foreign) {
-                if (e->differs[s])
+                if (e->differs[s] && !e->gone[s])
                     log_info("books_agree_again", KV_TEXT("symbol", runner_symbol_name(e->runner, s)));
-                e->differs[s] = e->foreign_moved[s] = false;
+                e->foreign_moved[s] = false;
+                e->differs[s] = e->gone[s];
             } else if (e->foreign_moved[s]) {
-                runner_foreign(e->runner, s, held[s] - ours);
-                e->foreign_moved[s] = e->differs[s] = false;
-                log_warn("foreign_position", KV_TEXT("symbol", runner_symbol_name(e->runner, s)), KV_INT("qty", held[s] - ours));
+                e->foreign_moved[s] = false;
+                e->gone[s] = e->differs[s] = venue_foreign(e, s, held[s]);
             } else {
                 if (!e->differs[s])
                     log_error("books_differ", KV_TEXT("symbol", runner_symbol_name(e->runner, s)),
@@ -432,9 +451,12 @@ static void asked_positions(void *ctx, const struct alpaca_reply *reply)
     e->broker_known = e->broker_known && reply->status == 200 && positions_read(e, reply->body, held);
     e->broker_shares = 0;
     for (int s = 0; s < symbols && e->broker_known; s++) {
-        int64_t foreign = runner_foreign_qty(e->runner, s);
-        e->broker_shares += llabs(held[s] - foreign);
-        runner_broker_holds(e->runner, s, held[s] - foreign);
+        int64_t ours = runner_net(e->runner, s), there = held[s] - runner_foreign_qty(e->runner, s);
+        if (e->gone[s]) /* what is left of ours */
+            there = ours > 0 ? (held[s] < 0 ? 0 : held[s] < ours ? held[s] : ours)
+                             : (held[s] > 0 ? 0 : held[s] > ours ? held[s] : ours);
+        e->broker_shares += llabs(there);
+        runner_broker_holds(e->runner, s, there);
     }
     if (!e->broker_known)
         e->ask_again_at = clock_mono_ns() + SECOND_NS;
