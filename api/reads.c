@@ -274,7 +274,7 @@ void get_pnl(struct call *c)
         shown[i] = i >= GROUP_KEYS || by[i]; /* the keys are the table's first columns */
     state_read(c->api->state);
     const struct book *book = book_of(c, &own);
-    for (size_t i = 0; i < book->count; i++)
+    for (size_t i = 0; i < book->count && f->start_date < f->end_date; i++) /* else: backwards, less than nothing */
         if (holding_matches(f, book->list[i]))
             pnl_holding(&rows, book->list[i], f, by);
     book_clear(&own);

@@ -420,6 +420,12 @@ static void check_event(void *record, const char *prefix, struct json_faults *fa
         snprintf(pointer, sizeof pointer, "%s/%s", prefix, needed[i].name);
         json_fault_add(faults, pointer, "is needed for a %s", e->event);
     }
+    if (e->fill_quantity != INT64_MIN && e->fill_price != INT64_MIN &&
+        (__int128)e->fill_quantity * e->fill_price > MONEY_MAX) { /* no position could hold it */
+        snprintf(pointer, sizeof pointer, "%s/fill_price", prefix);
+        json_fault_add(faults, pointer, "%" PRId64 " shares at that price are more than a million million dollars",
+                       e->fill_quantity);
+    }
     if (e->fill_quantity > e->filled_quantity) {
         snprintf(pointer, sizeof pointer, "%s/fill_quantity", prefix);
         json_fault_add(faults, pointer, "%" PRId64 " is more than filled_quantity, %" PRId64,
