@@ -52,10 +52,11 @@ static void tape_make(struct tape *t)
     }
 }
 
-static bool tape_load(void *state, int32_t date, int step, struct feed_day *day)
+static bool tape_load(void *state, int32_t date, int step, int symbol, struct feed_day *day)
 {
     const struct tape *t = state;
     int i = 0;
+    (void)symbol;
     while (i < SESSIONS && t->dates[i] < date)
         i++;
     if (step < 0 && (i == SESSIONS || t->dates[i] != date))

@@ -59,7 +59,7 @@ static void on_trade(void *ctx, const struct trade_event *e)
     n->update = (struct runner_update){
         .status = o->status, .filled_qty = o->filled_qty, .fill_qty = e->fill ? e->fill->qty : 0,
         .fill_price = e->fill ? e->fill->price : PRICE_NONE, .average = order_average(o), .time_ns = e->time_ns,
-        .reason = "",
+        .fee_micros = n->fee_micros, .reason = "",
     };
 }
 
@@ -208,6 +208,7 @@ static void take_action(struct backtest *b, const struct action *a)
         snprintf(result->reason, sizeof result->reason, "%s", colon ? colon + 2 : "");
         break;
     case ACTION_FILL:
+    case ACTION_FEE:
     case ACTION_FINAL:
     case ACTION_LOG:
     case ACTION_DUTY:
@@ -241,11 +242,10 @@ static void take_equity(struct backtest *b)
         if (!b->holds[i] && !b->touched[i])
             continue;
         runner_view(b->runner, i, &v);
-        int64_t equity = v.equity_micros - b->results[i].fees_micros;
-        if (equity > b->peaks[i])
-            b->peaks[i] = equity;
-        if (b->peaks[i] - equity > b->results[i].drawdown_micros)
-            b->results[i].drawdown_micros = b->peaks[i] - equity;
+        if (v.equity_micros > b->peaks[i])
+            b->peaks[i] = v.equity_micros;
+        if (b->peaks[i] - v.equity_micros > b->results[i].drawdown_micros)
+            b->results[i].drawdown_micros = b->peaks[i] - v.equity_micros;
         if (b->touched[i]) {
             b->touched[i] = b->holds[i] = false;
             for (int64_t k = 0; k < v.config->symbols.count; k++)

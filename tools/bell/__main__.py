@@ -16,7 +16,7 @@ def arguments(argv):
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("command")
     parser.add_argument("words", nargs="*")
-    for name in ("bars", "config", "speed", "seed", "port"):
+    for name in ("bars", "config", "speed", "seed", "port", "to", "out"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--from", dest="start")
     for name in ("json", "follow", "quick", "list"):
@@ -73,6 +73,12 @@ def command(name):
     if name == "exchange":
         import exchange
         return exchange.run
+    if name == "backtest":
+        import backtest
+        return backtest.run
+    if name in ("check-config", "new-strategy"):
+        import author
+        return getattr(author, name.replace("-", "_"))
     if name == "test":
         import checks
         return checks.run
