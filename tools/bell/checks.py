@@ -118,6 +118,11 @@ def gcc():
     return ctest("dev")[0] if built("dev") else Count(failed=1)
 
 
+def strategies():
+    """the strategies' own unit tests"""
+    return ctest("dev", "-R", r"^unit\.strategies\.")[0] if built("dev") else Count(failed=1)
+
+
 def includes():
     """who may include whom, and no libpq outside api/db"""
     status, output = run_logged("includes", [ROOT / "tools/check-includes"])
@@ -205,8 +210,9 @@ def e2e():
     return pytest("e2e", "tests/e2e")
 
 
-STEPS = [gcc, includes, plugins, clang, asan, tsan, fuzz, api, api_asan, e2e]
+STEPS = [gcc, strategies, includes, plugins, clang, asan, tsan, fuzz, api, api_asan, e2e]
 SLOW = {clang, asan, tsan, fuzz, api_asan}  # left out by --quick
+ON_REQUEST = {strategies}  # gcc has them
 NEEDS_DEV = {plugins, api, e2e}
 
 
@@ -218,7 +224,7 @@ def run(args):
     for word in args.words:
         if word not in by_name:
             raise Trouble(f'test knows no "{word}". It has: {" ".join(by_name)}.', USAGE)
-    chosen = [by_name[w] for w in args.words] or [s for s in STEPS if not (args.quick and s in SLOW)]
+    chosen = [by_name[w] for w in args.words] or [s for s in STEPS if s not in ON_REQUEST and not (args.quick and s in SLOW)]
     total, began = Count(), time.monotonic()
     if NEEDS_DEV & set(chosen) and gcc not in chosen and not built("dev"):
         total.failed += 1

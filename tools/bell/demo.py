@@ -180,14 +180,7 @@ def finish(args, crew, account, seconds, trading):
         print(flush=True)
     else:
         talk.say()
-        table = [("strategy", "plugin", "fills", "realised P&L", "fees", "return", "max drawdown")]
-        for r in rows:
-            table.append((r.strategy or "(none)", r.plugin, r.fills, talk.money(r.realized, sign=True), talk.money(r.fees),
-                          f"{r.return_pct:+.2f} %", f"{talk.money(r.drawdown)} ({r.drawdown_pct:.2f} %)"))
-        capital = sum((r.capital for r in rows), Decimal(0))
-        table.append(("total", "", sum(r.fills for r in rows), talk.money(sum((r.realized for r in rows), Decimal(0)), sign=True),
-                      talk.money(sum((r.fees for r in rows), Decimal(0))), f"{total / capital * 100 if capital else 0:+.2f} %", ""))
-        talk.table(table, left=2)
+        talk.table(report.table(rows), left=2)
         print(flush=True)
     line = (f"API P&L {talk.money(total, sign=True)} USD, exchange's account {talk.money(change, sign=True)} USD; "
             f"fills {len(recorded)} in the API, {len(broker)} at the exchange: ")

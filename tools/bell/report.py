@@ -5,6 +5,8 @@ Pure: facts in as the API and the exchange gave them (decimal strings), figures 
 from dataclasses import dataclass
 from decimal import Decimal
 
+from talk import money
+
 
 @dataclass
 class Row:
@@ -52,6 +54,18 @@ def strategies(runs, pnl, equity):
         if name in rows:
             rows[name].drawdown = max_drawdown([rows[name].capital, *curve])
     return [rows[name] for name in sorted(rows)]
+
+
+def table(rows):
+    """What a person sees: a head, a row per strategy, the total."""
+    def line(name, plugin, fills, realized, fees, percent, drawdown):
+        return name, plugin, fills, money(realized, sign=True), money(fees), f"{percent:+.2f} %", drawdown
+
+    sums = [sum((getattr(r, key) for r in rows), Decimal(0)) for key in ("capital", "realized", "fees", "total")]
+    capital, realized, fees, total = sums
+    return [("strategy", "plugin", "fills", "realised P&L", "fees", "return", "max drawdown"),
+            *(line(r.strategy or "(none)", r.plugin, r.fills, r.realized, r.fees, r.return_pct, f"{money(r.drawdown)} ({r.drawdown_pct:.2f} %)") for r in rows),
+            line("total", "", sum(r.fills for r in rows), realized, fees, total / capital * 100 if capital else 0, "")]
 
 
 def fill_differences(broker, recorded):

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "core/base.h"
-#include "tests/unit/engine/script.h"
+#include "tests/support/script.h"
 
 /* A strategy that does what the test says and writes down what it is told. */
 struct puppet {

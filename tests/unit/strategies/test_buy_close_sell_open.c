@@ -6,7 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "tests/unit/engine/script.h"
+#include "tests/support/script.h"
 
 extern const struct strategy_plugin strategy_plugin;
 

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "core/base.h"
-#include "tests/unit/engine/script.h"
+#include "tests/support/script.h"
 
 extern const struct strategy_plugin strategy_plugin;
 

@@ -1,5 +1,5 @@
 /* script.c - see script.h. */
-#include "tests/unit/engine/script.h"
+#include "tests/support/script.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
