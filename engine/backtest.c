@@ -38,7 +38,7 @@ struct backtest {
     struct backtest_result *results;
     int64_t *peaks;
     bool *holds, *touched;      /* by instance: its equity moves with the market; it traded in this instant */
-    bool any_holds;
+    bool any_holds;             /* or any traded in this instant */
 };
 
 /* ---- the market's side */
@@ -93,7 +93,7 @@ static void take_news(struct backtest *b)
             int instance = runner_part(b->runner, part)->instance;
             b->results[instance].fills++;
             b->results[instance].fees_micros += n.fee_micros;
-            b->touched[instance] = true;
+            b->touched[instance] = b->any_holds = true;
             if (b->options.on_fill)
                 tell_fill(b, &n, part);
         }
@@ -277,17 +277,15 @@ static void run_instant(struct backtest *b, int64_t time_ns, bool from_feed)
             runner_bar(b->runner, b->symbols[in.ended[i].symbol], &in.ended[i].bar);
             b->bars++;
         }
-    bool traded = false;
     do { /* a tick, and another while the market has news of this instant */
         runner_clock(b->runner, time_ns);
-        traded = traded || b->news_count > 0;
         take_news(b);
         runner_time(b->runner, time_ns);
         runner_actions(b->runner, &count);
         if (count)
             turn(b);
     } while (b->news_count > 0);
-    if (traded || (b->any_holds && regular))
+    if (regular && b->any_holds)
         take_equity(b);
 }
 
