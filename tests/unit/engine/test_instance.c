@@ -75,6 +75,26 @@ static void a_folder_of_two(void **state)
     instances_free(&list);
 }
 
+static void one_file_is_one_instance(void **state)
+{
+    (void)state;
+    char path[256];
+    write_file("night.yaml", "strategy: buy_close_sell_open\n" COMMON);
+    write_file("other.yaml", "days: none");
+    snprintf(path, sizeof path, "%s/night.yaml", folder);
+    memset(&complaints, 0, sizeof complaints);
+    instances_read(path, STRATEGIES, &list, &complaints);
+    assert_string_equal(complaints.text, "");
+    assert_int_equal(list.count, 1);
+    assert_string_equal(list.items[0].name, "night");
+    assert_false(list.items[0].has_days);
+    instances_free(&list);
+    snprintf(path, sizeof path, "%s/other.yaml", folder);
+    instances_read(path, STRATEGIES, &list, &complaints);
+    assert_int_equal(list.count, 0);
+    says("other.yaml:1:");
+}
+
 static void all_mistakes_of_all_files_at_once(void **state)
 {
     (void)state;
