@@ -393,12 +393,26 @@ static bool read_positions(struct engine *e, struct err *err)
     return true;
 }
 
+struct past { /* a bar of today */
+    int symbol;
+    struct bar bar;
+};
+
+static int by_time(const void *a, const void *b)
+{
+    const struct past *x = a, *y = b;
+    if (x->bar.open_time_ns != y->bar.open_time_ns)
+        return x->bar.open_time_ns < y->bar.open_time_ns ? -1 : 1;
+    return (x->symbol > y->symbol) - (x->symbol < y->symbol);
+}
+
 /* Yesterday's close, and what of today is over already. Without it a start goes on all the same. */
 static void read_bars(struct engine *e, int64_t now_ns)
 {
     char path[1024], from[TIME_TEXT_SIZE], to[TIME_TEXT_SIZE];
     struct session session, before;
-    size_t n;
+    struct past *today = NULL;
+    size_t n, today_count = 0;
     if (!calendar_session_at(now_ns, &session) || !calendar_previous(&session, &before))
         return;
     bool open = now_ns > session.open_ns;
@@ -426,11 +440,20 @@ static void read_bars(struct engine *e, int64_t now_ns)
                 first = bar.open;
             last = bar.close;
             seen = bar.open_time_ns + MINUTE_NS;
+            if (bar.open_time_ns >= session.open_ns) {
+                today = must_realloc(today, today_count + 1, sizeof *today);
+                today[today_count++] = (struct past){ s, bar };
+            }
         }
         if (price_is_set(last))
             runner_prime(e->runner, s, last, first, previous, seen);
         json_decref(body);
     }
+    if (today_count)
+        qsort(today, today_count, sizeof *today, by_time);
+    for (size_t i = 0; i < today_count; i++)
+        runner_history(e->runner, today[i].symbol, &today[i].bar);
+    free(today);
 }
 
 /* ---- all of it */
