@@ -350,12 +350,21 @@ static bool settle_open_orders(struct engine *e, struct err *err)
         struct answer a = { .loop = &e->loop };
         runner_client_order_id(e->runner, parts[i], id);
         snprintf(path, sizeof path, "/v2/orders:by_client_order_id?client_order_id=%s", id);
-        alpaca_rest_call(e->rest, "GET", path, NULL, answered, &a);
-        while (!a.done)
-            uv_run(&e->loop, UV_RUN_DEFAULT);
+        for (int attempt = 0; attempt < 3 && a.status != 200 && a.status != 404; attempt++) {
+            json_decref(a.body);
+            a = (struct answer){ .loop = &e->loop };
+            if (attempt)
+                uv_sleep(1000);
+            alpaca_rest_call(e->rest, "GET", path, NULL, answered, &a);
+            while (!a.done)
+                uv_run(&e->loop, UV_RUN_DEFAULT);
+        }
         alpaca_order_init(&o);
         if (a.status == 200 && a.body && alpaca_order_decode(a.body, &o, err)) {
             venue_update(e, parts[i], &o, NULL);
+        } else if (a.status == 404 && !e->stopping && !e->settings.flatten &&
+                   runner_now_ns(e->runner) - runner_part(e->runner, parts[i])->created_ns < MINUTE_NS) {
+            venue_send(e, parts[i]); /* it is on record, not stale, and its id makes it one order however often it is sent */
         } else if (a.status == 404) {
             log_warn("order_never_left", KV_TEXT("client_order_id", id));
             runner_reply(e->runner, parts[i], ROUTE_REJECTED, "the engine was stopped before it left", -1);
