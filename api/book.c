@@ -220,10 +220,10 @@ static bool add(int64_t *to, int64_t more, int sign)
 
 static void pnl_combine(struct pnl *to, const struct pnl *more, int sign)
 {
-    bool fits = add(&to->fills, more->fills, sign) & add(&to->traded_qty, more->traded_qty, sign) &
-                add(&to->realized, more->realized, sign) & add(&to->unrealized, more->unrealized, sign) &
+    bool fits = add(&to->fills, more->fills, sign) && add(&to->traded_qty, more->traded_qty, sign) &&
+                add(&to->realized, more->realized, sign) && add(&to->unrealized, more->unrealized, sign) &&
                 add(&to->fees, more->fees, sign);
-    to->is_beyond |= !fits | more->is_beyond;
+    to->is_beyond = to->is_beyond || !fits || more->is_beyond;
 }
 
 void pnl_add(struct pnl *to, const struct pnl *more)
@@ -234,7 +234,7 @@ void pnl_add(struct pnl *to, const struct pnl *more)
 int64_t pnl_total(struct pnl *p)
 {
     int64_t total = p->realized;
-    p->is_beyond |= !add(&total, p->unrealized, 1) | !add(&total, p->fees, -1);
+    p->is_beyond = !(add(&total, p->unrealized, 1) && add(&total, p->fees, -1)) || p->is_beyond;
     return total;
 }
 

@@ -38,7 +38,15 @@ static const struct parameter {
 
 void filter_init(struct filter *f)
 {
-    memset(f, 0, sizeof *f); /* it is large: no compound literal */
+    struct words *const words[] = { &f->account, &f->strategy, &f->symbol, &f->run_id, &f->status, &f->source,
+                                    &f->order_id, &f->event };
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        words[i]->count = 0; /* they are large, and the rest of them is not looked at */
+    f->start_date = 0;
+    f->flat = f->is_grouped = false;
+    memset(f->group_by, 0, sizeof f->group_by);
+    f->format = FORMAT_BY_ACCEPT;
+    f->after[0] = f->bound[0] = '\0';
     f->start = INT64_MIN;
     f->end = INT64_MAX;
     f->end_date = INT32_MAX;

@@ -37,11 +37,8 @@ bool store_load(struct store *s, struct state *state, struct err *err)
     struct loading l = { .state = state_new() };
     bool ok = open_when_lost(s, err) && db_prepare_tables(s->db, err);
     for (size_t i = 0; ok && i < COUNT_OF(remembered); i++) {
-        struct filter everything;
-        filter_init(&everything);
         l.table = remembered[i];
-        ok = db_list(s->db, l.table, &everything, 0, false, load_row, &l, err) ||
-             err_prefix(err, "table %s", l.table->name);
+        ok = db_load(s->db, l.table, load_row, &l, err) || err_prefix(err, "table %s", l.table->name);
     }
     if (!ok) {
         state_free(l.state);

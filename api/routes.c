@@ -275,7 +275,9 @@ static int dispatch(const struct _u_request *req, struct _u_response *res, void 
 
     atomic_fetch_add(&s->under_way, 1);
     request_id(req, rid);
-    memset(c, 0, sizeof *c);
+    memset(c, 0, offsetof(struct call, filter));
+    memset((char *)c + offsetof(struct call, csv), 0, sizeof *c - offsetof(struct call, csv));
+    filter_init(&c->filter); /* most of it is the large filter, which need not be cleared */
     c->api = s->api;
     c->arg = route ? route->arg : NULL;
     c->path = req->url_path && is_plain(req->url_path) ? req->url_path : "";

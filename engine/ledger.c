@@ -78,6 +78,7 @@ struct saved { /* latest state of an instance */
     char instance[INSTANCE_SIZE], plugin_hash[65];
     void *bytes;
     size_t size;
+    int64_t seen[SYMBOLS_MAX];
 };
 
 struct owner { /* what an instance has left, after the records read so far */
@@ -215,6 +216,8 @@ static void state_note(struct ledger *l, const struct record *rec, const json_t 
     free(l->saved[i].bytes);
     l->saved[i].bytes = bytes;
     l->saved[i].size = size;
+    for (size_t k = 0; k < SYMBOLS_MAX; k++)
+        l->saved[i].seen[k] = json_integer_value(json_array_get(json_object_get(j, "seen"), k));
     text_copy(l->saved[i].plugin_hash, sizeof l->saved[i].plugin_hash, rec->plugin_hash);
 }
 
@@ -486,12 +489,34 @@ static void restore_record(const struct ledger *l, struct runner *r, int instanc
     }
 }
 
+/* false: the state is as it was made. */
+static bool restore_state(const struct ledger *l, struct runner *r, int instance, const struct instance_config *config,
+                          const char *plugin_hash)
+{
+    for (size_t i = 0; i < l->saved_count; i++) {
+        const struct saved *s = &l->saved[i];
+        if (strcmp(s->instance, config->name) != 0)
+            continue;
+        bool same = strcmp(s->plugin_hash, plugin_hash) == 0;
+        if (!same || !runner_restore_state(r, instance, s->bytes, s->size)) {
+            log_warn("state_not_restored", KV_TEXT("strategy", config->name),
+                     KV_TEXT("reason", same ? "its size changed" : "the plugin was built anew"));
+            return false;
+        }
+        for (int64_t k = 0; k < config->symbols.count; k++)
+            runner_restore_seen(r, instance, (int)k, s->seen[k]);
+        return true;
+    }
+    return false;
+}
+
 void ledger_restore(const struct ledger *l, struct runner *r, int instance, const char *plugin_hash, bool resume)
 {
     struct instance_view v;
     size_t from = 0, run = 0;
     runner_view(r, instance, &v);
     const char *name = v.config->name;
+    bool same_state = resume && restore_state(l, r, instance, v.config, plugin_hash);
 
     for (size_t i = 0; i < l->count; i++)
         if (strcmp(l->records[i].instance, name) == 0) {
@@ -516,7 +541,7 @@ void ledger_restore(const struct ledger *l, struct runner *r, int instance, cons
             restore_record(l, r, instance, rec);
             break;
         case REC_DUE:
-            if (resume && i > run)
+            if (resume && i > run && (same_state || rec->duty != -1)) /* a new state has not seen the session open */
                 runner_restore_due(r, instance, rec->date, (int)rec->duty, (int)rec->row);
             break;
         case REC_SESSION:
@@ -526,15 +551,6 @@ void ledger_restore(const struct ledger *l, struct runner *r, int instance, cons
         default:
             break;
         }
-    }
-    for (size_t i = 0; i < l->saved_count && resume; i++) {
-        const struct saved *s = &l->saved[i];
-        if (strcmp(s->instance, name) != 0)
-            continue;
-        if (strcmp(s->plugin_hash, plugin_hash) != 0)
-            log_warn("state_not_restored", KV_TEXT("strategy", name), KV_TEXT("reason", "the plugin was built anew"));
-        else if (!runner_restore_state(r, instance, s->bytes, s->size))
-            log_warn("state_not_restored", KV_TEXT("strategy", name), KV_TEXT("reason", "its size changed"));
     }
 }
 
@@ -632,11 +648,15 @@ void ledger_put_session(struct ledger *l, const char *instance, int64_t done)
     put(l, &rec, REC_SESSION, instance);
 }
 
-void ledger_put_state(struct ledger *l, const char *instance, const char *plugin_hash, const void *state, size_t size)
+void ledger_put_state(struct ledger *l, const char *instance, const char *plugin_hash, const void *state, size_t size,
+                      const int64_t *seen, int64_t seen_count)
 {
+    json_t *ends = json_array();
+    for (int64_t i = 0; i < seen_count; i++)
+        json_array_append_new(ends, json_integer(seen[i]));
     char *text = state_encode(state, size);
-    put_json(l, json_pack("{s:s, s:s, s:s, s:s}", "r", "state", "instance", instance, "plugin_hash", plugin_hash,
-                          "state", text));
+    put_json(l, json_pack("{s:s, s:s, s:s, s:o, s:s}", "r", "state", "instance", instance, "plugin_hash", plugin_hash,
+                          "seen", ends, "state", text));
     free(text);
 }
 

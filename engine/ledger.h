@@ -48,7 +48,9 @@ void ledger_put_fee(struct ledger *l, const char *instance, const struct part *p
 void ledger_put_final(struct ledger *l, const char *instance, const struct part *p, enum order_status status);
 void ledger_put_due(struct ledger *l, const char *instance, int32_t date, int duty, int row);
 void ledger_put_session(struct ledger *l, const char *instance, int64_t done);
-void ledger_put_state(struct ledger *l, const char *instance, const char *plugin_hash, const void *state, size_t size);
+/* seen: for each of its symbols the end of the latest bar the state knows. */
+void ledger_put_state(struct ledger *l, const char *instance, const char *plugin_hash, const void *state, size_t size,
+                      const int64_t *seen, int64_t seen_count);
 
 /* Records put since the last flush go to the journal as one: after a crash all of them are there, or none. */
 void ledger_flush(struct ledger *l);

@@ -127,7 +127,11 @@ static void take_actions(struct engine *e)
             continue;
         e->touched[i] = false;
         runner_view(e->runner, i, &v);
-        ledger_put_state(e->ledger, v.config->name, e->runs[i].plugin_hash, v.state, v.config->strategy->state_size);
+        int64_t seen[SYMBOLS_MAX];
+        for (int64_t k = 0; k < v.config->symbols.count; k++)
+            seen[k] = runner_seen(e->runner, i, (int)k);
+        ledger_put_state(e->ledger, v.config->name, e->runs[i].plugin_hash, v.state, v.config->strategy->state_size, seen,
+                         v.config->symbols.count);
     }
     ledger_flush(e->ledger);
 }

@@ -28,6 +28,7 @@ struct runner_symbol {
     bool has_quote;
     bool broker_known;
     int64_t seen_ns;            /* end of the latest bar or time of the latest quote */
+    int64_t bar_ns;             /* end of the latest bar that was given to strategies */
     int64_t net;                /* sum of the books */
     int64_t foreign;            /* held at the broker, nobody's here */
     int64_t broker_qty;
@@ -68,6 +69,9 @@ struct instance {
     int64_t minute_ns, minute_orders;
     int64_t session_equity;     /* when the session began */
     bool lost;                  /* max_loss was reached: no entries for the rest of the session */
+    bool catching_up;           /* it is given bars that are over: nothing is sent */
+    bool caught_up;
+    int64_t seen[SYMBOLS_MAX];  /* restored: end of the latest bar its state knows */
 };
 
 enum { DUTY_LOST = -2 }; /* in records of duties: the loss limit was reached */
@@ -76,6 +80,10 @@ struct due {
     int64_t time_ns;
     enum due_kind kind;
     int instance, duty, row;
+};
+struct past {
+    int symbol;
+    struct bar bar;
 };
 struct fired { /* restored: not to be fired again */
     int32_t date;
@@ -93,6 +101,8 @@ struct runner {
     int instances_count;
     struct due *agenda;
     size_t agenda_count, agenda_max, agenda_next;
+    struct past *history;       /* of the session this start fell into */
+    size_t history_count, history_max;
     struct fired *fired;
     size_t fired_count;
     struct intent *intents;
@@ -454,6 +464,8 @@ static void host_decide(void *self, int symbol, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    if (in->catching_up)
+        return;
     struct action *a = push(in->runner, ACTION_DECISION, in->index);
     a->symbol = symbol >= 0 && symbol < in->host.symbols_count ? in->symbols[symbol] : -1;
     text_line(a->text, sizeof a->text, text);
@@ -468,7 +480,8 @@ static void host_log(void *self, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    text_line(push(in->runner, ACTION_LOG, in->index)->text, ACTION_TEXT_SIZE, text);
+    if (!in->catching_up)
+        text_line(push(in->runner, ACTION_LOG, in->index)->text, ACTION_TEXT_SIZE, text);
 }
 
 /* ---- orders: from intents to parts */
@@ -712,6 +725,8 @@ static int64_t host_order(void *self, const struct strategy_order *o)
     struct runner *r = in->runner;
     char why[RISK_REASON_SIZE];
 
+    if (in->catching_up)
+        return -1;
     if (!may_send(r, in, o, why)) {
         decide(r, in->index, o && o->symbol >= 0 && o->symbol < in->host.symbols_count ? in->symbols[o->symbol] : -1,
                "order refused: %s", why);
@@ -744,7 +759,7 @@ static bool host_cancel(void *self, int64_t order_id)
 {
     struct instance *in = self;
     struct runner *r = in->runner;
-    for (size_t i = 0; i < r->open_intents_count; i++) {
+    for (size_t i = 0; i < r->open_intents_count && !in->catching_up; i++) {
         const struct intent *t = &r->intents[r->open_intents[i]];
         if (t->instance == in->index && t->id == order_id && !t->by_engine) {
             intent_cancel(r, r->open_intents[i]);
@@ -1167,6 +1182,35 @@ static void plan(struct runner *r)
         qsort(r->agenda, r->agenda_count, sizeof *r->agenda, by_time);
 }
 
+static bool is_regular(const struct runner *r, const struct bar *bar)
+{
+    return bar->open_time_ns >= r->session.open_ns && bar->open_time_ns < r->session.close_ns;
+}
+
+/* What an instance missed of this session while nobody ran it. */
+static void catch_up(struct runner *r, struct instance *in)
+{
+    int64_t now = r->now_ns;
+    in->caught_up = true;
+    for (size_t i = 0; i < r->history_count && in->plugin->on_bar; i++) {
+        const struct past *p = &r->history[i];
+        int64_t end = p->bar.open_time_ns + MINUTE_NS;
+        int own = 0;
+        while (own < in->host.symbols_count && in->symbols[own] != p->symbol)
+            own++;
+        if (own == in->host.symbols_count || end <= in->seen[own] || end > now ||
+            (!is_regular(r, &p->bar) && !in->plugin->extended_bars))
+            continue;
+        in->seen[own] = end;
+        in->catching_up = end <= now - MINUTE_NS;
+        if (in->catching_up)
+            r->now_ns = end;
+        in->plugin->on_bar(in->state, &in->host, own, &p->bar);
+        in->catching_up = false;
+        r->now_ns = now;
+    }
+}
+
 static void due_fire(struct runner *r, const struct due *due)
 {
     struct instance *in = r->instances[due->instance];
@@ -1186,6 +1230,8 @@ static void due_fire(struct runner *r, const struct due *due)
         in->close_retry_ns = 0;
         if (in->status == INSTANCE_RUNNING && plugin->on_session_open)
             plugin->on_session_open(in->state, &in->host);
+        if (in->status == INSTANCE_RUNNING)
+            catch_up(r, in);
         break;
     case DUE_DUTY:
         a = push(r, ACTION_DUTY, due->instance);
@@ -1232,6 +1278,7 @@ static void next_session(struct runner *r)
         return;
     }
     forget_ended(r, r->session.date);
+    r->history_count = 0;
     r->session = next;
     plan(r);
 }
@@ -1266,6 +1313,8 @@ void runner_bar(struct runner *r, int symbol, const struct bar *bar)
     struct runner_symbol *s = &r->symbols[symbol];
     int64_t end = bar->open_time_ns + MINUTE_NS;
 
+    if (end <= s->bar_ns) /* known: from the history, or the stream tells it again */
+        return;
     if (end > r->next_ns)
         fire_until(r, end - 1, true);
     if (end > r->now_ns)
@@ -1273,7 +1322,8 @@ void runner_bar(struct runner *r, int symbol, const struct bar *bar)
     s->last = bar->close;
     if (end > s->seen_ns)
         s->seen_ns = end;
-    bool regular = bar->open_time_ns >= r->session.open_ns && bar->open_time_ns < r->session.close_ns;
+    s->bar_ns = end;
+    bool regular = is_regular(r, bar);
     if (regular) {
         if (!price_is_set(s->session_open))
             s->session_open = bar->open;
@@ -1361,6 +1411,16 @@ void runner_prime(struct runner *r, int symbol, struct price last, struct price 
         s->previous_close = previous_close;
     if (seen_ns > s->seen_ns)
         s->seen_ns = seen_ns;
+}
+
+void runner_history(struct runner *r, int symbol, const struct bar *bar)
+{
+    if (r->history_count == r->history_max) {
+        r->history_max = r->history_max ? 2 * r->history_max : 256;
+        r->history = must_realloc(r->history, r->history_max, sizeof *r->history);
+    }
+    r->history[r->history_count++] = (struct past){ .symbol = symbol, .bar = *bar };
+    r->symbols[symbol].bar_ns = bar->open_time_ns + MINUTE_NS;
 }
 
 /* ---- control */
@@ -1527,6 +1587,20 @@ bool runner_restore_state(struct runner *r, int instance, const void *state, siz
     return true;
 }
 
+void runner_restore_seen(struct runner *r, int instance, int symbol, int64_t bar_end_ns)
+{
+    r->instances[instance]->seen[symbol] = bar_end_ns;
+}
+
+int64_t runner_seen(const struct runner *r, int instance, int symbol)
+{
+    const struct instance *in = r->instances[instance];
+    int64_t given = r->symbols[in->symbols[symbol]].bar_ns;
+    if (r->history_count && !in->caught_up)
+        return in->seen[symbol];
+    return given > in->seen[symbol] ? given : in->seen[symbol];
+}
+
 void runner_restore_sessions(struct runner *r, int instance, int64_t sessions_done)
 {
     r->instances[instance]->sessions_done = sessions_done;
@@ -1566,7 +1640,7 @@ static int symbol_add(struct runner *r, const char *name)
     memset(s, 0, sizeof *s);
     text_copy(s->name, sizeof s->name, name);
     s->last = s->session_open = s->regular_close = s->previous_close = PRICE_NONE;
-    s->seen_ns = INT64_MIN / 2;
+    s->seen_ns = s->bar_ns = INT64_MIN / 2;
     return r->symbols_count++;
 }
 
@@ -1621,6 +1695,9 @@ void runner_start(struct runner *r)
     }
     subscribe(r);
     plan(r);
+    for (int i = 0; i < r->instances_count; i++)
+        if (r->instances[i]->status == INSTANCE_RUNNING && was_fired(r, i, -1, -1))
+            catch_up(r, r->instances[i]);
     for (size_t i = 0; i < r->open_intents_count;) /* the rest had not left: the strategy decides anew */
         if (r->intents[r->open_intents[i]].live == 0)
             intent_end(r, r->open_intents[i]);
@@ -1647,6 +1724,7 @@ void runner_free(struct runner *r)
     free(r->subscribers);
     free(r->agenda);
     free(r->fired);
+    free(r->history);
     free(r->intents);
     free(r->open_intents);
     free(r->parts);

@@ -38,6 +38,10 @@ int runner_symbol(const struct runner *r, const char *name); /* -1: nobody trade
 void runner_prime(struct runner *r, int symbol, struct price last, struct price session_open,
                   struct price previous_close, int64_t seen_ns);
 
+/* A bar of the present session that is over; in the order of time. A strategy is given those its state has not seen, so
+ * that it goes on as if it had not been away; what it orders is not sent, but for the bar of the minute just ended. */
+void runner_history(struct runner *r, int symbol, const struct bar *bar);
+
 /* Plans the present session. Nothing below is called before. */
 void runner_start(struct runner *r);
 
@@ -163,6 +167,9 @@ void runner_restore_book_fee(struct runner *r, int instance, int symbol, int64_t
 void runner_restore_final(struct runner *r, int part, enum order_status status);
 void runner_restore_due(struct runner *r, int instance, int32_t date, int duty, int row);
 bool runner_restore_state(struct runner *r, int instance, const void *state, size_t size);
+/* End of the latest bar the state has seen; symbol: the instance's own number. */
+void runner_restore_seen(struct runner *r, int instance, int symbol, int64_t bar_end_ns);
+int64_t runner_seen(const struct runner *r, int instance, int symbol);
 void runner_restore_sessions(struct runner *r, int instance, int64_t sessions_done);
 void runner_restore_sequence(struct runner *r, int instance, int32_t date, int64_t sequence);
 

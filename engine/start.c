@@ -350,12 +350,21 @@ static bool settle_open_orders(struct engine *e, struct err *err)
         struct answer a = { .loop = &e->loop };
         runner_client_order_id(e->runner, parts[i], id);
         snprintf(path, sizeof path, "/v2/orders:by_client_order_id?client_order_id=%s", id);
-        alpaca_rest_call(e->rest, "GET", path, NULL, answered, &a);
-        while (!a.done)
-            uv_run(&e->loop, UV_RUN_DEFAULT);
+        for (int attempt = 0; attempt < 3 && a.status != 200 && a.status != 404; attempt++) {
+            json_decref(a.body);
+            a = (struct answer){ .loop = &e->loop };
+            if (attempt)
+                uv_sleep(1000);
+            alpaca_rest_call(e->rest, "GET", path, NULL, answered, &a);
+            while (!a.done)
+                uv_run(&e->loop, UV_RUN_DEFAULT);
+        }
         alpaca_order_init(&o);
         if (a.status == 200 && a.body && alpaca_order_decode(a.body, &o, err)) {
             venue_update(e, parts[i], &o, NULL);
+        } else if (a.status == 404 && !e->stopping && !e->settings.flatten &&
+                   runner_now_ns(e->runner) - runner_part(e->runner, parts[i])->created_ns < MINUTE_NS) {
+            venue_send(e, parts[i]); /* it is on record, not stale, and its id makes it one order however often it is sent */
         } else if (a.status == 404) {
             log_warn("order_never_left", KV_TEXT("client_order_id", id));
             runner_reply(e->runner, parts[i], ROUTE_REJECTED, "the engine was stopped before it left", -1);
@@ -393,12 +402,26 @@ static bool read_positions(struct engine *e, struct err *err)
     return true;
 }
 
+struct past { /* a bar of today */
+    int symbol;
+    struct bar bar;
+};
+
+static int by_time(const void *a, const void *b)
+{
+    const struct past *x = a, *y = b;
+    if (x->bar.open_time_ns != y->bar.open_time_ns)
+        return x->bar.open_time_ns < y->bar.open_time_ns ? -1 : 1;
+    return (x->symbol > y->symbol) - (x->symbol < y->symbol);
+}
+
 /* Yesterday's close, and what of today is over already. Without it a start goes on all the same. */
 static void read_bars(struct engine *e, int64_t now_ns)
 {
     char path[1024], from[TIME_TEXT_SIZE], to[TIME_TEXT_SIZE];
     struct session session, before;
-    size_t n;
+    struct past *today = NULL;
+    size_t n, today_count = 0;
     if (!calendar_session_at(now_ns, &session) || !calendar_previous(&session, &before))
         return;
     bool open = now_ns > session.open_ns;
@@ -426,11 +449,20 @@ static void read_bars(struct engine *e, int64_t now_ns)
                 first = bar.open;
             last = bar.close;
             seen = bar.open_time_ns + MINUTE_NS;
+            if (bar.open_time_ns >= session.open_ns) {
+                today = must_realloc(today, today_count + 1, sizeof *today);
+                today[today_count++] = (struct past){ s, bar };
+            }
         }
         if (price_is_set(last))
             runner_prime(e->runner, s, last, first, previous, seen);
         json_decref(body);
     }
+    if (today_count)
+        qsort(today, today_count, sizeof *today, by_time);
+    for (size_t i = 0; i < today_count; i++)
+        runner_history(e->runner, today[i].symbol, &today[i].bar);
+    free(today);
 }
 
 /* ---- all of it */

@@ -303,6 +303,8 @@ static void read_rows(struct reader *r, const struct file_kind *kind, const char
     struct text line, fields[COLUMNS_MAX];
     char buf[40];
     r->line = 1;
+    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+        at += 3; /* what spreadsheets put before UTF-8 */
     if (!line_next(&at, end, &line)) {
         wrong(r, "the file is empty; the first line must be %s", kind->header);
         return;
@@ -316,8 +318,10 @@ static void read_rows(struct reader *r, const struct file_kind *kind, const char
         r->line++;
         rows++;
         size_t columns = split(line, fields);
-        if (columns != kind->columns)
-            wrong(r, "%zu columns where %zu are expected", line.len ? columns : 0, kind->columns);
+        if (line.len == 0)
+            wrong(r, "the line is empty");
+        else if (columns != kind->columns)
+            wrong(r, "%zu columns where %zu are expected", columns, kind->columns);
         else
             kind->row(r, fields);
     }

@@ -56,6 +56,10 @@ typedef bool db_record(void *ctx, const void *record);
 bool db_list(struct db *db, const struct table *t, const struct filter *f, size_t limit, bool long_texts,
              db_record *row, void *ctx, struct err *err);
 
+/* Each record of the table, without its long texts, partition by partition: a statement may not take longer than its
+ * timeout, and one over years of bars would. */
+bool db_load(struct db *db, const struct table *t, db_record *row, void *ctx, struct err *err);
+
 /* ---- readers' connections: opened when needed, at most POOL_SIZE, kept */
 enum { POOL_SIZE = 4, POOL_WAIT_S = 5 };
 struct db_pool;

@@ -253,3 +253,40 @@ done:
     free(s);
     return ok;
 }
+
+/* ---- all of a table */
+
+struct partitions {
+    struct slice {
+        int64_t first_at, last_at;
+    } *list;
+    size_t count;
+};
+
+static bool see_partition(void *ctx, char *const *v)
+{
+    struct partitions *p = ctx;
+    static const struct column times[] = {
+        COLUMN(struct slice, first_at, COLUMN_TIME), COLUMN(struct slice, last_at, COLUMN_TIME),
+    };
+    p->list = must_realloc(p->list, p->count + 1, sizeof *p->list);
+    struct slice *slice = &p->list[p->count++];
+    return v[0] && v[1] && column_from_db(&times[0], v[0], slice) && column_from_db(&times[1], v[1], slice);
+}
+
+bool db_load(struct db *db, const struct table *t, db_record *row, void *ctx, struct err *err)
+{
+    struct partitions partitions = { 0 };
+    struct filter slice;
+    char sql[128];
+    snprintf(sql, sizeof sql, "SELECT minTimestamp, maxTimestamp FROM table_partitions('%s') WHERE numRows > 0", t->name);
+    bool ok = wait_readable(db, t, err) && db_query(db, sql, NULL, 0, see_partition, &partitions, err);
+    filter_init(&slice);
+    for (size_t i = 0; ok && i < partitions.count; i++) {
+        slice.start = partitions.list[i].first_at;
+        slice.end = partitions.list[i].last_at + 1000; /* the database's microsecond */
+        ok = db_list(db, t, &slice, 0, false, row, ctx, err);
+    }
+    free(partitions.list);
+    return ok;
+}

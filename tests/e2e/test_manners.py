@@ -1,5 +1,6 @@
 """What ./bell says when it is asked wrongly or the world is not as it should be: a sentence, the right status, nothing left behind."""
 
+import os
 import socket
 import subprocess
 import time
@@ -115,6 +116,15 @@ def test_twice_at_once_and_then_interrupted(empty_stage):
     assert empty_stage.no_process_left() == []
 
 
+def test_down_ends_a_demo_that_trades(empty_stage):
+    first = empty_stage.popen("demo", "--speed", "60")
+    empty_stage.wait("the engine", lambda: (empty_stage.var / "run/engine.pid").exists())
+    down = empty_stage.bell("down")
+    _, err = first.communicate(timeout=200)
+    assert (down.returncode, first.returncode) == (0, 130), (down.stderr, err)
+    assert empty_stage.no_process_left() == []
+
+
 def test_interrupted_while_starting(empty_stage):
     first = empty_stage.popen("demo")
     empty_stage.wait("QuestDB", lambda: (empty_stage.var / "run/questdb.pid").exists())
@@ -126,7 +136,6 @@ def test_interrupted_while_starting(empty_stage):
 
 def test_stale_pid_file_is_nobody(empty_stage):
     """A pid that another process has now is not our part."""
-    import os
     (empty_stage.var / "run").mkdir(parents=True)
     (empty_stage.var / "run/api.pid").write_text(f"{os.getpid()} 1\n")
     (empty_stage.var / "run/engine.pid").write_text("999999 1\n")

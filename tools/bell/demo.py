@@ -120,8 +120,11 @@ def watch(crew, account):
             clock = web.get(parts.exchange_url(p) + "/v2/clock", parts.broker_headers())
             day, minute = clock["timestamp"][:10], clock["timestamp"][11:16]
             sessions.update(day)
-            row = (web.get(parts.api_url(p) + "/api/v1/pnl", group_by="account", account=account)["items"] or [{"fills": 0, "total_pnl": "0"}])[0]
-            talk.redraw(f"{'trading':<9} {day} {minute} New York   {row['fills']} fills   P&L so far {talk.money(row['total_pnl'], sign=True)}")
+            # What it made so far is the exchange's to say: the API marks with the newest bars of a symbol, of whatever demo.
+            made = Decimal(parts.broker_account(p)["equity"]) - crew.plan.cash
+            rows = web.get(parts.api_url(p) + "/api/v1/pnl", group_by="account", account=account)["items"]
+            fills = rows[0]["fills"] if rows else 0
+            talk.redraw(f"{'trading':<9} {day} {minute} New York  {fills} fills  so far {talk.money(made, sign=True)}")
         except web.Unreachable as e:
             talk.redraw(f"{'trading':<9} waiting: {e}")
         if clock["timestamp"] != seen:

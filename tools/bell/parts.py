@@ -105,10 +105,12 @@ def _keys():
     return ["--key-file", secret("key", KEYS["key"]), "--secret-file", secret("secret", KEYS["secret"])]
 
 
-def _streamer_argv(_plan, p):
+def _streamer_argv(plan, p):
+    # Bars of one minute and symbol differ from market to market: each market is a source of its own.
+    source = "recorded" if plan.bars else f"synthetic-{plan.seed or 1}"
     return [BIN / "bell-streamer", "--port", p["relay"], "--rest-url", exchange_url(p),
             "--trades-url", f"ws://127.0.0.1:{p['exchange']}/stream", "--data-url", f"ws://127.0.0.1:{p['exchange']}/v2/iex",
-            "--api-url", api_url(p), "--state", VAR / "streamer", *_keys()]
+            "--api-url", api_url(p), "--state", VAR / "streamer", "--source", source, *_keys()]
 
 
 def engine_argv(plan, p):

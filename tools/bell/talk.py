@@ -36,7 +36,7 @@ def redraw(text):
     """One line that the next redraw or say replaces; nothing when not on a terminal."""
     global _drawn
     if IS_TERMINAL:
-        width = os.get_terminal_size(sys.stderr.fileno()).columns
+        width = os.get_terminal_size(sys.stderr.fileno()).columns or 80
         sys.stderr.write("\r\033[K" + text[: width - 1])
         sys.stderr.flush()
         _drawn = True

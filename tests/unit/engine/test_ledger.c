@@ -150,7 +150,7 @@ static void the_state_comes_back_to_the_same_plugin_only(void **state)
     (void)state;
     struct state was = { .few = { 1, INT64_MIN }, .end = 7 };
     struct instance_view v;
-    ledger_put_state(ledger, "night", "p", &was, sizeof was);
+    ledger_put_state(ledger, "night", "p", &was, sizeof was, (int64_t[]){ 5 }, 1);
     ledger_put_session(ledger, "night", 3);
     reopen();
     ledger_restore(ledger, runner, 0, "p", true);
@@ -175,7 +175,7 @@ static void any_state_survives_its_text(void **state)
             bytes[k] = random_next(&seed) % 5 ? 0 : (unsigned char)random_next(&seed);
         if (i % 2)
             memset(bytes + 40, 0, 400);
-        ledger_put_state(ledger, "night", "p", &was, sizeof was);
+        ledger_put_state(ledger, "night", "p", &was, sizeof was, (int64_t[]){ 5 }, 1);
         if (i % 20 == 0) {
             reopen();
             ledger_restore(ledger, runner, 0, "p", true);
@@ -240,7 +240,7 @@ static void a_turn_cut_off_in_the_middle_never_was(void **state)
     before = (uint64_t)ftell(f);
     ledger_put_due(ledger, "night", 20131007, 0, -1);
     ledger_put_intent(ledger, "night", "SPY", &buy);
-    ledger_put_state(ledger, "night", "p", &was, sizeof was);
+    ledger_put_state(ledger, "night", "p", &was, sizeof was, (int64_t[]){ 5 }, 1);
     ledger_flush(ledger);
     fseek(f, 0, SEEK_END);
     after = (uint64_t)ftell(f);

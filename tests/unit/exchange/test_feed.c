@@ -40,7 +40,7 @@ static void broken_rows_are_named(void **state)
           "dir/bars-1min.csv:2: 6 columns where 7" },
         { "too many columns", BARS "A,2013-10-07T13:30:00Z,10,10,10,10,1,2\n", NULL, NULL,
           ":2: 8 columns where 7" },
-        { "an empty line", GOOD "\n", NULL, NULL, ":3: 0 columns" },
+        { "an empty line", GOOD "\n", NULL, NULL, ":3: the line is empty" },
         { "a price that is none", BARS "A,2013-10-07T13:30:00Z,ten,10,10,10,1\n", NULL, NULL,
           ":2: open \"ten\" is not a price" },
         { "an exponent", BARS "A,2013-10-07T13:30:00Z,1e1,10,10,10,1\n", NULL, NULL,
@@ -128,7 +128,7 @@ static void events_come_in_order_of_time(void **state)
     (void)state;
     static struct complaints c;
     struct feed *f =
-        parse(BARS "B,2013-10-07T13:30:00Z,20,20,20,20,5\r\nA,2013-10-07T13:30:00Z,10,10.5,9.5,10.2,100\r\n"
+        parse("\xef\xbb\xbf" BARS "B,2013-10-07T13:30:00Z,20,20,20,20,5\r\nA,2013-10-07T13:30:00Z,10,10.5,9.5,10.2,100\r\n"
                    "A,2013-10-07T13:31:00Z,10,10.5,9.5,10.3,100\nA,2013-10-08T03:59:00Z,9,9,9,9,1\nA,2013-10-"
                    "08T04:00:00Z,9,9,9,9,1\n",
               QUOTES "A,2013-10-07T13:30:00Z,10.1,100,0,0\n", NULL, &c);
