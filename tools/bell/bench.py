@@ -60,7 +60,7 @@ def week():
 
 def run(_args):
     os.environ.update(BELL_VAR=str(VAR), BELL_PORT_BASE=os.environ.get("BELL_PORT_BASE", str(PORT_BASE)))
-    good = [program("bench_engine"), program("bench_http", VAR), with_api(), week()]
+    good = [program("bench_engine"), program("bench_backtest"), program("bench_http", VAR), with_api(), week()]
     if not all(good):
         raise Trouble("Not everything could be measured: see above.", FAILED)
     return 0

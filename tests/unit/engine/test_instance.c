@@ -164,7 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_folder_of_two),          CASE(all_mistakes_of_all_files_at_once), CASE(a_symbol_twice),
         CASE(an_empty_folder),          CASE(a_folder_that_is_not_there),        CASE(two_files_for_one_instance),
-        CASE(the_shipped_configuration_is_right),
+        CASE(the_shipped_configuration_is_right), CASE(one_file_is_one_instance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
