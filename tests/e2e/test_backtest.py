@@ -96,7 +96,7 @@ ASKED_WRONGLY = [
     ("a symbol the market has not", ["backtest", "--bars", "BARS"], 3, "the market has no"),
     ("a strategy's name that is none", ["new-strategy", "Big-Idea"], 2, "cannot name a strategy"),
     ("no name", ["new-strategy"], 2, "wants one name"),
-    ("a name that is taken", ["new-strategy", "ma_crossover"], 5, "take another one"),
+    ("a name that is taken", ["new-strategy", "ma_crossover"], 5, "is taken"),
     ("a name of the build", ["new-strategy", "market"], 5, "take another one"),
 ]
 

@@ -21,7 +21,7 @@ def arguments(argv):
     parser.add_argument("--from", dest="start")
     for name in ("json", "follow", "quick", "list"):
         parser.add_argument(f"--{name}", action="store_true")
-    return parser.parse_args(argv)
+    return parser.parse_intermixed_args(argv)
 
 
 def status(args):
