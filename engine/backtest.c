@@ -22,7 +22,7 @@ struct backtest {
     struct account *account;
     struct runner *runner;
     int *symbols;               /* the feed's number to the runner's; -1: nobody trades it */
-    int instances;
+    int instances, ended;
     int64_t now_ns, bars;
 
     int *parts;                 /* by order */
@@ -203,6 +203,7 @@ static void take_action(struct backtest *b, const struct action *a)
                 .sequence = result->decisions, .time_ns = a->time_ns, .text = a->text });
         break;
     case ACTION_END:
+        b->ended++;
         colon = strchr(a->text, ':');
         snprintf(result->status, sizeof result->status, "%.*s", (int)(colon ? colon - a->text : 0), a->text);
         snprintf(result->reason, sizeof result->reason, "%s", colon ? colon + 2 : "");
@@ -295,7 +296,7 @@ void backtest_run(struct backtest *b)
     for (;;) {
         run_instant(b, at, feed_ns <= at);
         feed_ns = feed_next_ns(b->feed);
-        if (feed_ns == INT64_MAX || feed_ns > b->options.until_ns || runner_all_ended(b->runner))
+        if (feed_ns == INT64_MAX || feed_ns > b->options.until_ns || b->ended == b->instances)
             break;
         int64_t venue_ns = venue_next_ns(b->venue), runner_ns = runner_next_ns(b->runner);
         at = feed_ns;
