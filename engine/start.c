@@ -335,8 +335,9 @@ done:
     return ok;
 }
 
-/* What the journal left open, asked one by one; the core must run already, for strategies hear of it. */
-static bool settle_open_orders(struct engine *e, struct err *err)
+/* Starts the core, then asks for what the journal left open, one by one: strategies hear of it. What they order at the
+ * start is not among it; it leaves by the journal, as always. */
+static bool start_and_settle(struct engine *e, struct err *err)
 {
     size_t count;
     const int *open = runner_open_parts(e->runner, &count);
@@ -344,7 +345,10 @@ static bool settle_open_orders(struct engine *e, struct err *err)
     if (count)
         memcpy(parts, open, count * sizeof *parts);
     bool ok = true;
+    runner_start(e->runner);
     for (size_t i = 0; i < count && ok; i++) {
+        if (runner_part(e->runner, parts[i])->state == PART_FINAL)
+            continue;
         char id[CLIENT_ORDER_ID_SIZE], path[CLIENT_ORDER_ID_SIZE + 64];
         struct alpaca_order o;
         struct answer a = { .loop = &e->loop };
@@ -530,8 +534,7 @@ int engine_start(struct engine *e)
     if (!read_orders(e, journal_gone, &err))
         goto failed;
     read_bars(e, now_ns);
-    runner_start(e->runner);
-    if (!settle_open_orders(e, &err) || !read_positions(e, &err))
+    if (!start_and_settle(e, &err) || !read_positions(e, &err))
         goto failed;
 
     e->started = true;
