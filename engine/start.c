@@ -400,7 +400,10 @@ static bool read_positions(struct engine *e, struct err *err)
             if (strcmp(p.symbol, runner_symbol_name(e->runner, s)) == 0)
                 held = p.is_short && p.qty > 0 ? -p.qty : p.qty;
         }
-        e->gone[s] = e->differs[s] = venue_foreign(e, s, held);
+        if (venue_moves(e, s)) /* what is whose shows when its orders are done: compared then */
+            e->foreign_moved[s] = e->compare_due = true;
+        else
+            e->gone[s] = e->differs[s] = venue_foreign(e, s, held);
     }
     json_decref(body);
     return true;
