@@ -572,7 +572,9 @@ void engine_clear(struct engine *e)
     outbox_close(e->outbox);
     ledger_close(e->ledger);
     uv_walk(&e->loop, close_handle, e);
-    uv_run(&e->loop, UV_RUN_DEFAULT);
+    int64_t deadline = clock_mono_ns() + SECOND_NS; /* a connection that is still being made must not keep us */
+    while (uv_run(&e->loop, UV_RUN_NOWAIT) != 0 && clock_mono_ns() < deadline)
+        uv_sleep(1);
     runner_free(e->runner);
     instances_free(&e->list);
     free(e->runs);
