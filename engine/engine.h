@@ -87,6 +87,8 @@ struct engine {
     bool comparing;
     int64_t compare_at;             /* monotonic */
     bool compare_due;               /* before the next acknowledgement */
+    bool compare_again;             /* something moved while it was asked: with the next tick, or soon */
+    int64_t news, news_compared;    /* orders sent and news of them, now and when positions were asked for */
 
     /* the end */
     bool stopping;
@@ -116,6 +118,7 @@ void venue_look_up(struct engine *e, int part);
 void venue_look_up_open(struct engine *e);
 void venue_fees(struct engine *e, int part);     /* what its executions cost, where the stream did not tell */
 void venue_poll(struct engine *e);           /* timers of lookups and cancels */
+bool venue_moves(const struct engine *e, int symbol); /* an order is open in it */
 bool venue_foreign(struct engine *e, int symbol, int64_t held); /* beyond the books; true: shares of ours are gone */
 void venue_compare(struct engine *e);        /* the books with the broker's positions */
 void venue_ask(struct engine *e);            /* for flatten: positions and open orders */

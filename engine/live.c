@@ -506,6 +506,7 @@ static void on_message(void *ctx, const struct alpaca_message *m)
         break;
     case ALPACA_MESSAGE_TICK:
         equity_before(e, m->tick.time_ns);
+        e->compare_due = e->compare_due || e->compare_again;
         e->tick_n = m->tick.n;
         e->tick_ns = m->tick.time_ns;
         e->tick_mono_ns = clock_mono_ns();

@@ -335,8 +335,9 @@ done:
     return ok;
 }
 
-/* What the journal left open, asked one by one; the core must run already, for strategies hear of it. */
-static bool settle_open_orders(struct engine *e, struct err *err)
+/* Starts the core, then asks for what the journal left open, one by one: strategies hear of it. What they order at the
+ * start is not among it; it leaves by the journal, as always. */
+static bool start_and_settle(struct engine *e, struct err *err)
 {
     size_t count;
     const int *open = runner_open_parts(e->runner, &count);
@@ -344,7 +345,10 @@ static bool settle_open_orders(struct engine *e, struct err *err)
     if (count)
         memcpy(parts, open, count * sizeof *parts);
     bool ok = true;
+    runner_start(e->runner);
     for (size_t i = 0; i < count && ok; i++) {
+        if (runner_part(e->runner, parts[i])->state == PART_FINAL)
+            continue;
         char id[CLIENT_ORDER_ID_SIZE], path[CLIENT_ORDER_ID_SIZE + 64];
         struct alpaca_order o;
         struct answer a = { .loop = &e->loop };
@@ -396,7 +400,10 @@ static bool read_positions(struct engine *e, struct err *err)
             if (strcmp(p.symbol, runner_symbol_name(e->runner, s)) == 0)
                 held = p.is_short && p.qty > 0 ? -p.qty : p.qty;
         }
-        e->gone[s] = e->differs[s] = venue_foreign(e, s, held);
+        if (venue_moves(e, s)) /* what is whose shows when its orders are done: compared then */
+            e->foreign_moved[s] = e->compare_due = true;
+        else
+            e->gone[s] = e->differs[s] = venue_foreign(e, s, held);
     }
     json_decref(body);
     return true;
@@ -530,8 +537,7 @@ int engine_start(struct engine *e)
     if (!read_orders(e, journal_gone, &err))
         goto failed;
     read_bars(e, now_ns);
-    runner_start(e->runner);
-    if (!settle_open_orders(e, &err) || !read_positions(e, &err))
+    if (!start_and_settle(e, &err) || !read_positions(e, &err))
         goto failed;
 
     e->started = true;
@@ -566,7 +572,9 @@ void engine_clear(struct engine *e)
     outbox_close(e->outbox);
     ledger_close(e->ledger);
     uv_walk(&e->loop, close_handle, e);
-    uv_run(&e->loop, UV_RUN_DEFAULT);
+    int64_t deadline = clock_mono_ns() + SECOND_NS; /* a connection that is still being made must not keep us */
+    while (uv_run(&e->loop, UV_RUN_NOWAIT) != 0 && clock_mono_ns() < deadline)
+        uv_sleep(1);
     runner_free(e->runner);
     instances_free(&e->list);
     free(e->runs);

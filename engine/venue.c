@@ -95,6 +95,7 @@ void venue_update(struct engine *e, int part, const struct alpaca_order *o, cons
         news.reason = reason;
     }
     venue_extra(e, part)->mono_ns = clock_mono_ns();
+    e->news++;
     if (!runner_update(e->runner, part, &news))
         log_error("order_news_refused", KV_TEXT("client_order_id", o->client_order_id), KV_INT("filled_qty", o->filled_qty),
                   KV_INT("qty", runner_part(e->runner, part)->qty));
@@ -211,6 +212,7 @@ void venue_send(struct engine *e, int part)
              runner_symbol_name(e->runner, p->symbol), p->qty, side_names[p->side], order_type_names[p->type],
              time_in_force_names[p->tif], limit_member, id);
     venue_extra(e, part)->sending = true;
+    e->news++;
     log_info("order_sent", KV_TEXT("client_order_id", id), KV_TEXT("symbol", runner_symbol_name(e->runner, p->symbol)),
              KV_TEXT("side", side_names[p->side]), KV_INT("qty", p->qty), KV_TEXT("type", order_type_names[p->type]),
              KV_TEXT("tif", time_in_force_names[p->tif]), KV_TEXT("reason", p->reason));
@@ -364,7 +366,7 @@ static bool positions_read(struct engine *e, const json_t *body, int64_t *held)
     return true;
 }
 
-static bool symbol_moves(const struct engine *e, int symbol)
+bool venue_moves(const struct engine *e, int symbol)
 {
     size_t count;
     const int *open = runner_open_parts(e->runner, &count);
@@ -404,8 +406,8 @@ static void compared(void *ctx, const struct alpaca_reply *reply)
     if (reply->status == 200 && positions_read(e, reply->body, held)) {
         for (int s = 0; s < symbols; s++) {
             int64_t ours = runner_net(e->runner, s), foreign = runner_foreign_qty(e->runner, s);
-            if (symbol_moves(e, s)) {
-                continue; /* news may be on its way: next time */
+            if (venue_moves(e, s) || e->news != e->news_compared) {
+                e->compare_again = e->compare_again || e->foreign_moved[s]; /* news may be on its way: next time */
             } else if (held[s] == ours + foreign) {
                 if (e->differs[s] && !e->gone[s])
                     log_info("books_agree_again", KV_TEXT("symbol", runner_symbol_name(e->runner, s)));
@@ -422,6 +424,8 @@ static void compared(void *ctx, const struct alpaca_reply *reply)
                 e->compare_at = clock_mono_ns() + 5 * SECOND_NS;
             }
         }
+        if (e->compare_again)
+            e->compare_at = clock_mono_ns() + 5 * SECOND_NS;
         engine_refreeze(e);
     } else {
         e->compare_at = clock_mono_ns() + 5 * SECOND_NS;
@@ -435,6 +439,8 @@ void venue_compare(struct engine *e)
     if (e->comparing)
         return;
     e->comparing = true;
+    e->compare_again = false;
+    e->news_compared = e->news;
     e->calls++;
     alpaca_rest_call(e->rest, "GET", "/v2/positions", NULL, compared, e);
 }

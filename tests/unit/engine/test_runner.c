@@ -805,6 +805,31 @@ static void a_restart_goes_on_where_the_journal_ends(void **state)
     assert_string_equal(script_said(&s), "buy 1 SPY market day #2"); /* the sequence goes on */
 }
 
+static void a_restart_is_given_the_bars_it_missed(void **state)
+{
+    (void)state;
+    struct err err;
+    int64_t open = script_at(&s, "open");
+    runner_free(s.runner);
+    s.runner = runner_new(open + 5 * MINUTE_NS, 0);
+    assert_int_equal(runner_add(s.runner, &s.config, &err), 0);
+    for (int i = 0; i < 5; i++) {
+        struct bar bar = { .open_time_ns = open + i * MINUTE_NS, .open = { USD }, .close = { USD } };
+        runner_prime(s.runner, 0, bar.close, bar.open, PRICE_NONE, bar.open_time_ns + MINUTE_NS);
+        runner_history(s.runner, 0, &bar);
+    }
+    runner_restore_due(s.runner, 0, 20131007, -1, -1);
+    runner_restore_seen(s.runner, 0, 0, open + 2 * MINUTE_NS);
+    heard_since();
+    on_bar_do = order_in_bar;
+    runner_start(s.runner);
+    assert_string_equal(heard_since(), "bar 0; bar 0; bar 0"); /* the third to the fifth */
+    assert_string_equal(script_said(&s), "buy 1 SPY market day #1"); /* only the one that has just ended may order */
+    on_bar_do = NULL;
+    script_bar(&s, "open+4m", "SPY", 1, 1); /* told again */
+    assert_string_equal(heard_since(), "duty 0 late 2100");
+}
+
 /* ---- a random day: whatever the broker does, the books are the sum of the fills */
 
 static uint64_t seed;
@@ -948,6 +973,7 @@ int main(void)
         CASE(an_exit_under_way_is_left_alone),
         CASE(what_did_not_get_out_is_closed_at_the_next_open),
         CASE(a_restart_goes_on_where_the_journal_ends),
+        CASE(a_restart_is_given_the_bars_it_missed),
         cmocka_unit_test(books_are_the_sum_of_the_fills),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
