@@ -223,35 +223,37 @@ static void follow_market(struct book *b)
         move_window(b, aim < WINDOW / 2 ? 0 : (uint32_t)(aim - WINDOW / 2));
 }
 
-static __attribute__((noinline)) struct level *open_far(struct book *b, int32_t ticks)
+/* Of a level that is empty or far. */
+static __attribute__((noinline)) struct level *open_level(struct book *b, int32_t ticks)
 {
-    follow_market(b);
-    if (is_near(b, ticks)) {
+    if (UNLIKELY(!is_near(b, ticks)))
+        follow_market(b);
+    struct level *l;
+    if (LIKELY(is_near(b, ticks))) {
         mark(b, (uint32_t)ticks - b->base);
-        return &b->window[(uint32_t)ticks - b->base];
+        l = &b->window[(uint32_t)ticks - b->base];
+    } else {
+        size_t at = far_index(b, ticks);
+        l = &b->far[at];
+        if (at == b->far_count || l->ticks != ticks) {
+            memmove(l + 1, l, (b->far_count - at) * sizeof *l);
+            *l = (struct level){ 0 };
+            b->far_count++;
+        }
     }
-    size_t at = far_index(b, ticks);
-    if (at == b->far_count || b->far[at].ticks != ticks) {
-        memmove(b->far + at + 1, b->far + at, (b->far_count - at) * sizeof *b->far);
-        b->far[at] = (struct level){ 0 };
-        b->far_count++;
-    }
-    return &b->far[at];
+    l->ticks = ticks;
+    return l;
 }
 
 /* The level of a price that may be new; its ticks are set. */
 static inline struct level *level_for(struct book *b, uint32_t side, int32_t ticks)
 {
-    struct level *l;
+    uint32_t place = (uint32_t)ticks - b->base;
+    if (LIKELY(place < WINDOW && b->window[place].count > 0))
+        return &b->window[place];
     if (reaches(side, ticks, b->best[side])) /* so that the window can follow */
         b->best[side] = ticks;
-    if (LIKELY(is_near(b, ticks))) {
-        l = &b->window[(uint32_t)ticks - b->base];
-        mark(b, (uint32_t)ticks - b->base);
-    } else
-        l = open_far(b, ticks);
-    l->ticks = ticks;
-    return l;
+    return open_level(b, ticks);
 }
 
 static __attribute__((noinline)) void close_level(struct book *b, uint32_t side, int32_t ticks)
