@@ -310,8 +310,8 @@ int main(void)
         if (i == 0 || n[2] < ns[2])
             memcpy(ns, n, sizeof ns);
     }
-    printf("book, 9%% new 3%% ioc 6%% cancel 82%% replace, %.0f orders on %.0f levels: %.1f M operations/s, p50 %.0f ns, "
-           "p99 %.0f ns, p99.9 %.0f ns (floor: plain stores without a book %.1f M operations/s, the tests' slow model "
+    printf("book, 9%% new 3%% ioc 6%% cancel 82%% replace, %.0f orders on %.0f levels: %.1f M operations/s, "
+           "p50 %.0f ns, p99 %.0f ns, p99.9 %.0f ns (floor: plain stores without a book %.1f M operations/s, the tests' slow model "
            "%.2f M operations/s)\n",
            live, levels, book, ns[0], ns[1], ns[2], plain, model);
     free(took);
