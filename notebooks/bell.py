@@ -466,6 +466,17 @@ def verdict(pnl, capital, trips, depth, days, benchmark=None, name="SPY"):
 
 # ---- pictures
 
+ON_PAPER = """<style>@media print {
+@page { size: A4 landscape; margin: 12mm }
+body { zoom: 0.8 }
+body, main, .jp-Notebook, .jp-Cell, .jp-OutputArea, .jp-OutputArea-child, .jp-OutputArea-output { display: block !important; overflow: visible !important }
+.jp-OutputPrompt, .jp-InputPrompt { display: none !important }
+.jp-MarkdownCell, h1, h2 { break-after: avoid }
+tr, img { break-inside: avoid }
+img { max-height: 165mm; width: auto !important; height: auto !important }
+thead { display: table-header-group }
+}</style>"""
+
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#7b3294", "#8c510a"]
 TOTAL, BENCHMARK = "#222222", "#888888"
 

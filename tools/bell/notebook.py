@@ -8,7 +8,7 @@ from pathlib import Path
 import parts
 import talk
 import web
-from place import FAILED, ROOT, VAR, Trouble, near, ports
+from place import FAILED, ROOT, UNREACHABLE, VAR, Trouble, near, ports
 
 PYTHON = os.path.join(os.environ["BELL_CACHE"], "venv/bin/python")
 QUIET = ["--no-input", "--log-level=ERROR"]
@@ -25,7 +25,10 @@ def environment():
 
 def report(args):
     target, env = Path(args.words[0]), environment()
-    web.get(env["BELL_API"].rstrip("/") + "/readyz")
+    try:
+        web.get(env["BELL_API"].rstrip("/") + "/readyz")
+    except web.Unreachable as e:
+        raise Trouble(f"The API is not ready: {e}", UNREACHABLE, ["Trade a week first: ./bell demo. What runs: ./bell status"]) from e
     if not target.parent.is_dir():
         raise Trouble(f"There is no folder {target.parent} to write {target.name} into.")
     talk.step("report", f"{env['BELL_API']}, account {env.get('BELL_ACCOUNT') or 'newest'}")
