@@ -29,7 +29,7 @@ static void *reserve(void *list, size_t count, size_t *room, size_t size)
 
 /* ---- marks */
 
-void mark_bar(struct mark *m, const struct minute_bar *bar)
+bool mark_bar(struct mark *m, const struct minute_bar *bar)
 {
     int32_t date = calendar_date(bar->timestamp);
     size_t i = m->count;
@@ -45,10 +45,11 @@ void mark_bar(struct mark *m, const struct minute_bar *bar)
     struct mark_day *day = &m->days[i - 1];
     if (bar->timestamp < day->time_ns ||
         (bar->timestamp == day->time_ns && strcmp(bar->source, day->source) <= 0))
-        return;
+        return false;
     day->time_ns = bar->timestamp;
     day->close = bar->close;
     text_copy(day->source, sizeof day->source, bar->source);
+    return true;
 }
 
 /* The last close before a date. */
@@ -115,12 +116,25 @@ static int holding_cmp(const struct holding *a, const struct holding *b)
     return c ? c : strcmp(a->symbol, b->symbol);
 }
 
-void book_add(struct book *b, const struct fill *fill, const struct mark *mark)
+static struct key holding_key(const struct order *o)
 {
     struct key k = { 0 };
-    key_text(&k, fill->order->account);
-    key_text(&k, fill->order->strategy);
-    key_text(&k, fill->order->symbol);
+    key_text(&k, o->account);
+    key_text(&k, o->strategy);
+    key_text(&k, o->symbol);
+    return k;
+}
+
+const struct holding *book_find(const struct book *b, const struct order *o)
+{
+    const struct key k = holding_key(o);
+    void **slot = keymap_find(&b->index, &k);
+    return slot ? *slot : NULL;
+}
+
+void book_add(struct book *b, const struct fill *fill, const struct mark *mark)
+{
+    const struct key k = holding_key(fill->order);
     void **slot = keymap_put(&b->index, &k);
     if (!*slot) {
         struct holding *h = must_alloc(1, sizeof *h);
@@ -148,42 +162,87 @@ void book_clear(struct book *b)
     *b = (struct book){ 0 };
 }
 
-void holding_view(const struct holding *h, struct position_snapshot *out)
+static void view(const struct holding *h, const struct position *p, struct price mark, struct position_snapshot *out)
 {
-    struct price mark = mark_price(h->mark);
     bool is_marked = price_is_set(mark);
     *out = (struct position_snapshot){
-        .quantity = h->now.qty,
-        .average_price = position_average(&h->now).micros,
+        .quantity = p->qty,
+        .average_price = position_average(p).micros,
         .market_price = mark.micros,
-        .market_value = is_marked ? position_value_micros(&h->now, mark) : INT64_MIN,
-        .realized_pnl = h->now.realized_micros,
-        .unrealized_pnl = is_marked ? position_unrealized_micros(&h->now, mark) : 0,
+        .market_value = is_marked ? position_value_micros(p, mark) : INT64_MIN,
+        .realized_pnl = p->realized_micros,
+        .unrealized_pnl = is_marked ? position_unrealized_micros(p, mark) : 0,
     };
     text_copy(out->account, sizeof out->account, h->account);
     text_copy(out->strategy, sizeof out->strategy, h->strategy);
     text_copy(out->symbol, sizeof out->symbol, h->symbol);
 }
 
-/* Everything up to the end of the day before a date. */
-static struct pnl pnl_before(const struct holding *h, int32_t date)
+/* The last day with fills before a date; NULL: none. */
+static const struct holding_day *day_before(const struct holding *h, int32_t date)
 {
     size_t i = h->days_count;
     while (i > 0 && h->days[i - 1].date >= date)
         i--;
-    if (i == 0)
+    return i ? &h->days[i - 1] : NULL;
+}
+
+void holding_view(const struct holding *h, struct position_snapshot *out)
+{
+    view(h, &h->now, mark_price(h->mark), out);
+}
+
+bool holding_view_at(const struct holding *h, int32_t date, struct position_snapshot *out)
+{
+    static const struct position none;
+    const struct holding_day *day = day_before(h, date + 1);
+    view(h, day ? &day->end : &none, mark_before(h->mark, date + 1), out);
+    return day && (day->end.qty || day->date == date);
+}
+
+/* Everything up to the end of the day before a date. */
+static struct pnl pnl_before(const struct holding *h, int32_t date)
+{
+    const struct holding_day *day = day_before(h, date);
+    if (!day)
         return (struct pnl){ 0 };
-    const struct position *end = &h->days[i - 1].end;
+    const struct position *end = &day->end;
     struct price mark = mark_before(h->mark, date);
     return (struct pnl){ end->fills, end->traded_qty, end->realized_micros,
-                         price_is_set(mark) ? position_unrealized_micros(end, mark) : 0, end->fees_micros };
+                         price_is_set(mark) ? position_unrealized_micros(end, mark) : 0, end->fees_micros, false };
+}
+
+/* *to + sign * more; false when that does not fit. */
+static bool add(int64_t *to, int64_t more, int sign)
+{
+    return !(sign > 0 ? __builtin_add_overflow(*to, more, to) : __builtin_sub_overflow(*to, more, to));
+}
+
+static void pnl_combine(struct pnl *to, const struct pnl *more, int sign)
+{
+    bool fits = add(&to->fills, more->fills, sign) & add(&to->traded_qty, more->traded_qty, sign) &
+                add(&to->realized, more->realized, sign) & add(&to->unrealized, more->unrealized, sign) &
+                add(&to->fees, more->fees, sign);
+    to->is_beyond |= !fits | more->is_beyond;
+}
+
+void pnl_add(struct pnl *to, const struct pnl *more)
+{
+    pnl_combine(to, more, 1);
+}
+
+int64_t pnl_total(struct pnl *p)
+{
+    int64_t total = p->realized;
+    p->is_beyond |= !add(&total, p->unrealized, 1) | !add(&total, p->fees, -1);
+    return total;
 }
 
 struct pnl holding_pnl(const struct holding *h, int32_t from, int32_t to)
 {
-    struct pnl a = pnl_before(h, from), b = pnl_before(h, to);
-    return (struct pnl){ b.fills - a.fills, b.traded_qty - a.traded_qty, b.realized - a.realized,
-                         b.unrealized - a.unrealized, b.fees - a.fees };
+    struct pnl before = pnl_before(h, from), p = pnl_before(h, to);
+    pnl_combine(&p, &before, -1);
+    return p;
 }
 
 int32_t holding_next_date(const struct holding *h, int32_t from)

@@ -30,8 +30,9 @@ struct mark {
     } *days;                    /* ascending by date */
     size_t count, room;
 };
-/* The later bar wins; of two sources at one time the greater name: the order of arrival does not matter. */
-void mark_bar(struct mark *m, const struct minute_bar *bar);
+/* The later bar wins; of two sources at one time the greater name: the order of arrival does not matter.
+ * True: the close of its date is another now. */
+bool mark_bar(struct mark *m, const struct minute_bar *bar);
 struct price mark_price(const struct mark *m); /* the latest close; PRICE_NONE before the first bar */
 void mark_free(struct mark *m);
 
@@ -59,13 +60,20 @@ struct book {
 };
 /* fill and mark must outlive the book. */
 void book_add(struct book *b, const struct fill *fill, const struct mark *mark);
+/* What an order's fills go into; NULL before the first. */
+const struct holding *book_find(const struct book *b, const struct order *o);
 void book_clear(struct book *b);
 
-void holding_view(const struct holding *h, struct position_snapshot *out);
+void holding_view(const struct holding *h, struct position_snapshot *out); /* as it stands; no timestamp */
+/* As it stood at the end of a New York date, marked at the date's last close. False: flat, and no fill that date. */
+bool holding_view_at(const struct holding *h, int32_t date, struct position_snapshot *out);
 
 struct pnl {
     int64_t fills, traded_qty, realized, unrealized, fees; /* micros; total: realized + unrealized - fees */
+    bool is_beyond;             /* a sum did not fit in 64 bits: the numbers are no answer */
 };
+void pnl_add(struct pnl *to, const struct pnl *more);
+int64_t pnl_total(struct pnl *p); /* may find it beyond */
 /* What a holding made on the New York dates from <= date < to. Unrealised P&L of a time is its change over
  * that time, marked at the last close of the date before and of the last date: so the days of any range add
  * up to the range, and all days to what stands unrealised now. */

@@ -130,12 +130,12 @@ void get_orders(struct call *c)
 /* By the broker's id or ours. Both are the broker's or the engine's choice, so two accounts may share one. */
 void get_order(struct call *c)
 {
-    const struct order *found = NULL;
-    size_t count, matches = 0;
+    const struct order *found = NULL, *const *orders;
+    size_t matches = 0;
     state_read(c->api->state);
-    const struct order_key *orders = state_orders(c->api->state, &count);
+    size_t count = state_orders_named(c->api->state, c->id, &orders);
     for (size_t i = 0; i < count; i++) {
-        const struct order *o = orders[i].order;
+        const struct order *o = orders[i];
         if ((strcmp(o->order_id, c->id) != 0 && strcmp(o->client_order_id, c->id) != 0) ||
             !words_match(&c->filter.account, o->account))
             continue;
@@ -196,44 +196,47 @@ void get_positions(struct call *c)
     page_end(&page);
 }
 
+struct pnl_row {
+    struct pnl_view key; /* only the keys, until it is answered */
+    struct pnl sum;
+};
+
 struct pnl_rows {
-    struct pnl_view *list;
+    struct pnl_row *list;
     size_t count, room;
 };
 
-static void pnl_add(struct pnl_rows *rows, const struct holding *h, const bool *by, int32_t day,
+static void add_pnl(struct pnl_rows *rows, const struct holding *h, const bool *by, int32_t day,
                     const struct pnl *p)
 {
     if (rows->count == rows->room) {
         rows->room = rows->room ? rows->room * 2 : 64;
         rows->list = must_realloc(rows->list, rows->room, sizeof *rows->list);
     }
-    struct pnl_view *row = &rows->list[rows->count++];
-    *row = (struct pnl_view){ .day = by[GROUP_DAY] ? day : 0, .fills = p->fills,
-                              .quantity_traded = p->traded_qty, .realized_pnl = p->realized,
-                              .unrealized_pnl = p->unrealized, .fees = p->fees };
-    text_copy(row->strategy, sizeof row->strategy, by[GROUP_STRATEGY] ? h->strategy : "");
-    text_copy(row->symbol, sizeof row->symbol, by[GROUP_SYMBOL] ? h->symbol : "");
-    text_copy(row->account, sizeof row->account, by[GROUP_ACCOUNT] ? h->account : "");
+    struct pnl_row *row = &rows->list[rows->count++];
+    *row = (struct pnl_row){ .key.day = by[GROUP_DAY] ? day : 0, .sum = *p };
+    text_copy(row->key.strategy, sizeof row->key.strategy, by[GROUP_STRATEGY] ? h->strategy : "");
+    text_copy(row->key.symbol, sizeof row->key.symbol, by[GROUP_SYMBOL] ? h->symbol : "");
+    text_copy(row->key.account, sizeof row->key.account, by[GROUP_ACCOUNT] ? h->account : "");
 }
 
 static void pnl_holding(struct pnl_rows *rows, const struct holding *h, const struct filter *f, const bool *by)
 {
     if (!by[GROUP_DAY]) {
         struct pnl p = holding_pnl(h, f->start_date, f->end_date);
-        pnl_add(rows, h, by, 0, &p);
+        add_pnl(rows, h, by, 0, &p);
         return;
     }
     for (int32_t day = f->start_date; (day = holding_next_date(h, day)) && day < f->end_date; day++) {
         struct pnl p = holding_pnl(h, day, day + 1);
         if (p.fills || p.unrealized)
-            pnl_add(rows, h, by, day, &p);
+            add_pnl(rows, h, by, day, &p);
     }
 }
 
 static int pnl_cmp(const void *left, const void *right)
 {
-    const struct pnl_view *a = left, *b = right;
+    const struct pnl_view *a = &((const struct pnl_row *)left)->key, *b = &((const struct pnl_row *)right)->key;
     int c = strcmp(a->strategy, b->strategy);
     if (!c)
         c = strcmp(a->symbol, b->symbol);
@@ -247,16 +250,11 @@ static void pnl_merge(struct pnl_rows *rows)
     size_t kept = 0;
     qsort(rows->list, rows->count, sizeof *rows->list, pnl_cmp);
     for (size_t i = 0; i < rows->count; i++) {
-        struct pnl_view *from = &rows->list[i], *to = kept ? &rows->list[kept - 1] : NULL;
-        if (!to || pnl_cmp(to, from) != 0) {
+        struct pnl_row *from = &rows->list[i], *to = kept ? &rows->list[kept - 1] : NULL;
+        if (to && pnl_cmp(to, from) == 0)
+            pnl_add(&to->sum, &from->sum);
+        else
             rows->list[kept++] = *from;
-            continue;
-        }
-        to->fills += from->fills;
-        to->quantity_traded += from->quantity_traded;
-        to->realized_pnl += from->realized_pnl;
-        to->unrealized_pnl += from->unrealized_pnl;
-        to->fees += from->fees;
     }
     rows->count = kept;
 }
@@ -265,7 +263,7 @@ void get_pnl(struct call *c)
 {
     const struct filter *f = &c->filter;
     bool by[GROUP_KEYS] = { [GROUP_STRATEGY] = true };
-    bool shown[64];
+    bool shown[64], is_beyond = false;
     struct pnl_rows rows = { 0 };
     struct book own = { 0 };
     struct page page;
@@ -276,7 +274,7 @@ void get_pnl(struct call *c)
         shown[i] = i >= GROUP_KEYS || by[i]; /* the keys are the table's first columns */
     state_read(c->api->state);
     const struct book *book = book_of(c, &own);
-    for (size_t i = 0; i < book->count; i++)
+    for (size_t i = 0; i < book->count && f->start_date < f->end_date; i++) /* else: backwards, less than nothing */
         if (holding_matches(f, book->list[i]))
             pnl_holding(&rows, book->list[i], f, by);
     book_clear(&own);
@@ -286,15 +284,27 @@ void get_pnl(struct call *c)
         pnl_merge(&rows);
     page_begin_some(&page, c, &pnl_view_table, shown);
     for (size_t i = 0; i < rows.count; i++) {
-        struct pnl_view *row = &rows.list[i];
+        struct pnl_view *row = &rows.list[i].key;
+        struct pnl *sum = &rows.list[i].sum;
         char key[CURSOR_KEY_SIZE];
         snprintf(key, sizeof key, "%s\n%s\n%08d\n%s", row->strategy, row->symbol, row->day, row->account);
-        row->total_pnl = row->realized_pnl + row->unrealized_pnl - row->fees;
-        if (strcmp(key, f->after) > 0 && !page_add(&page, row, key))
+        row->total_pnl = pnl_total(sum);
+        row->fills = sum->fills;
+        row->quantity_traded = sum->traded_qty;
+        row->realized_pnl = sum->realized;
+        row->unrealized_pnl = sum->unrealized;
+        row->fees = sum->fees;
+        if (strcmp(key, f->after) <= 0)
+            continue;
+        is_beyond = sum->is_beyond;
+        if (is_beyond || !page_add(&page, row, key))
             break;
     }
     free(rows.list);
-    page_end(&page);
+    if (is_beyond)
+        problem(c, 500, NULL, "a sum does not fit in 64 bits: ask for less at once");
+    else
+        page_end(&page);
 }
 
 /* ---- runs */
@@ -380,16 +390,17 @@ static bool add_row(void *ctx, const void *record)
     return true;
 }
 
-/* Once more when the connection turns out to be a dead one. */
-static bool list_rows(struct call *c, struct rows *rows, struct err *err)
+/* Once more when the connection turns out to be a dead one: begin makes the reply empty again. */
+static bool list(struct call *c, const struct table *t, size_t limit, void (*begin)(struct call *c, void *ctx),
+                 db_record *row, void *ctx, struct err *err)
 {
     for (int tries = 2; ; ) {
         struct db *db = db_pool_take(c->api->readers, err);
         if (!db)
             return false;
         c->reply.size = 0;
-        page_begin(&rows->page, c, rows->table);
-        bool ok = db_list(db, rows->table, &c->filter, c->filter.limit + 1, true, add_row, rows, err);
+        begin(c, ctx);
+        bool ok = db_list(db, t, &c->filter, limit, true, row, ctx, err);
         bool again = !ok && db_is_lost(db) && --tries > 0;
         db_pool_give(c->api->readers, db);
         if (!again)
@@ -397,16 +408,66 @@ static bool list_rows(struct call *c, struct rows *rows, struct err *err)
     }
 }
 
+static void refuse(struct call *c, const struct err *err)
+{
+    c->retry_after_s = err->code == ERR_IO ? AWAY_RETRY_S : 0;
+    problem(c, err->code == ERR_IO ? 503 : err->code == ERR_INPUT ? 400 : 500, NULL, "database: %s", err->text);
+}
+
+static void begin_rows(struct call *c, void *ctx)
+{
+    struct rows *r = ctx;
+    page_begin(&r->page, c, r->table);
+}
+
 void get_rows(struct call *c)
 {
     struct rows rows = { .table = c->arg };
     struct err err;
-    if (list_rows(c, &rows, &err)) {
+    if (list(c, rows.table, c->filter.limit + 1, begin_rows, add_row, &rows, &err))
         page_end(&rows.page);
-        return;
+    else
+        refuse(c, &err);
+}
+
+struct whole_run {
+    struct call *call;
+    int64_t version; /* 0: none yet */
+};
+
+static void begin_run(struct call *c, void *ctx)
+{
+    *(struct whole_run *)ctx = (struct whole_run){ .call = c };
+}
+
+static bool add_run(void *ctx, const void *record)
+{
+    struct whole_run *w = ctx;
+    const struct run *r = record;
+    if (r->version > w->version) {
+        w->version = r->version;
+        w->call->reply.size = 0;
+        reply_one(w->call, &run_whole_table, r);
     }
-    c->retry_after_s = err.code == ERR_IO ? AWAY_RETRY_S : 0;
-    problem(c, err.code == ERR_IO ? 503 : err.code == ERR_INPUT ? 400 : 500, NULL, "database: %s", err.text);
+    return true;
+}
+
+/* From the database: the text of its configuration is kept nowhere else. */
+void get_run(struct call *c)
+{
+    struct whole_run whole;
+    struct err err;
+    if (strlen(c->id) < UUID_SIZE) {
+        c->filter.run_id.texts[0] = c->id;
+        c->filter.run_id.count = 1;
+        if (!list(c, &run_whole_table, 0, begin_run, add_run, &whole, &err)) {
+            refuse(c, &err);
+            return;
+        }
+        if (whole.version)
+            return;
+    }
+    problem(c, 404, NULL, "there is no run %s", c->id);
 }
 
 /* Without a range: the last date there are bars of (of the symbols asked for). */

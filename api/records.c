@@ -17,29 +17,31 @@ const char *const run_mode_names[] = { "replay", "paper", "live", "backtest", NU
 /* ---- tables */
 
 #define R(member, kind, ...) COLUMN(struct run, member, kind, __VA_ARGS__)
-static const struct column run_columns[] = {
-    R(started_at, COLUMN_TIME, .sql = "TIMESTAMP"),
-    R(run_id, COLUMN_TEXT, .sql = "SYMBOL"),
-    R(version, COLUMN_COUNT, .sql = "LONG"),
-    R(account, COLUMN_TEXT, .sql = "SYMBOL"),
-    R(strategy, COLUMN_TEXT, .sql = "SYMBOL"),
-    R(plugin, COLUMN_TEXT, .sql = "SYMBOL"),
-    R(symbols, COLUMN_SYMBOLS, .sql = "VARCHAR"),
-    R(capital, COLUMN_MONEY, .sql = "LONG"),
-    R(quantity, COLUMN_QTY, .sql = "LONG"),
-    R(days, COLUMN_COUNT, .sql = "LONG"),
-    R(mode, COLUMN_NAME, .sql = "SYMBOL", .names = run_mode_names),
-    R(status, COLUMN_NAME, .sql = "SYMBOL", .names = run_status_names),
-    R(config_hash, COLUMN_TEXT, .sql = "VARCHAR"),
-    R(plugin_hash, COLUMN_TEXT, .sql = "VARCHAR"),
-    R(ended_at, COLUMN_TIME, .sql = "TIMESTAMP"),
-    R(reason, COLUMN_TEXT, .sql = "VARCHAR", .null = true),
-    R(config_text, COLUMN_LONG_TEXT, .sql = "VARCHAR", .hidden = true),
-};
+#define RUN_COLUMNS \
+    R(started_at, COLUMN_TIME, .sql = "TIMESTAMP"), \
+    R(run_id, COLUMN_TEXT, .sql = "SYMBOL"), \
+    R(version, COLUMN_COUNT, .sql = "LONG"), \
+    R(account, COLUMN_TEXT, .sql = "SYMBOL"), \
+    R(strategy, COLUMN_TEXT, .sql = "SYMBOL"), \
+    R(plugin, COLUMN_TEXT, .sql = "SYMBOL"), \
+    R(symbols, COLUMN_SYMBOLS, .sql = "VARCHAR"), \
+    R(capital, COLUMN_MONEY, .sql = "LONG"), \
+    R(quantity, COLUMN_QTY, .sql = "LONG"), \
+    R(days, COLUMN_COUNT, .sql = "LONG"), \
+    R(mode, COLUMN_NAME, .sql = "SYMBOL", .names = run_mode_names), \
+    R(status, COLUMN_NAME, .sql = "SYMBOL", .names = run_status_names), \
+    R(config_hash, COLUMN_TEXT, .sql = "VARCHAR"), \
+    R(plugin_hash, COLUMN_TEXT, .sql = "VARCHAR"), \
+    R(ended_at, COLUMN_TIME, .sql = "TIMESTAMP"), \
+    R(reason, COLUMN_TEXT, .sql = "VARCHAR", .null = true)
+static const struct column run_columns[] = { RUN_COLUMNS, R(config_text, COLUMN_LONG_TEXT, .sql = "VARCHAR", .hidden = true) };
+static const struct column run_whole_columns[] = { RUN_COLUMNS, R(config_text, COLUMN_LONG_TEXT, .sql = "VARCHAR") };
 #undef R
 static const char *const run_keys[] = { "started_at", "run_id", "version", NULL };
 const struct table run_table = { "runs", run_columns, COUNT_OF(run_columns), sizeof(struct run),
                                  run_keys, "MONTH" };
+const struct table run_whole_table = { "runs", run_whole_columns, COUNT_OF(run_whole_columns), sizeof(struct run),
+                                       run_keys, "MONTH" };
 
 static const struct column strategy_columns[] = {
     { .name = "id", .kind = COLUMN_TEXT, .offset = offsetof(struct run, strategy), .size = NAME_SIZE },
@@ -417,6 +419,12 @@ static void check_event(void *record, const char *prefix, struct json_faults *fa
             continue;
         snprintf(pointer, sizeof pointer, "%s/%s", prefix, needed[i].name);
         json_fault_add(faults, pointer, "is needed for a %s", e->event);
+    }
+    if (e->fill_quantity != INT64_MIN && e->fill_price != INT64_MIN &&
+        (__int128)e->fill_quantity * e->fill_price > MONEY_MAX) { /* no position could hold it */
+        snprintf(pointer, sizeof pointer, "%s/fill_price", prefix);
+        json_fault_add(faults, pointer, "%" PRId64 " shares at that price are more than a million million dollars",
+                       e->fill_quantity);
     }
     if (e->fill_quantity > e->filled_quantity) {
         snprintf(pointer, sizeof pointer, "%s/fill_quantity", prefix);

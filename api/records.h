@@ -91,6 +91,7 @@ struct position_snapshot { /* a position at a session's close */
 
 extern const struct table run_table, order_table, event_table, bar_table, equity_table, decision_table,
     snapshot_table;
+extern const struct table run_whole_table; /* runs, answered with the configuration's text */
 /* All of them, NULL-terminated: what the database must hold. */
 extern const struct table *const tables[];
 

@@ -36,6 +36,33 @@ struct list {
     size_t count, room;
 };
 
+/* Orders by an id. */
+struct named {
+    const struct order **list;
+    size_t count;
+};
+
+/* The sessions a strategy of an account has come to the close of. */
+struct closes {
+    int32_t *dates;
+    size_t count;
+};
+
+struct new_close {
+    char account[ACCOUNT_SIZE], strategy[NAME_SIZE];
+    int32_t date;
+};
+
+struct new_mark { /* a close of a symbol that has changed */
+    const struct mark *mark;
+    int32_t date;
+};
+
+struct snapshot { /* as recorded, or as it is to be */
+    struct position_snapshot row;
+    bool is_due;
+};
+
 enum { DAY_MINUTES = 24 * 60 };
 
 struct state {
@@ -45,6 +72,7 @@ struct state {
     struct order_key *orders;
     size_t orders_count, orders_room;
     struct list fills, runs;
+    struct keymap names;           /* order_id or client_order_id -> struct named */
     struct keymap marks;           /* symbol -> struct mark */
     struct book book;
     int64_t last_bar;
@@ -54,7 +82,10 @@ struct state {
     struct keymap run_index;       /* run_id -> struct run */
     struct keymap known;           /* keys of events, runs, equity, decisions */
     struct keymap bars;            /* symbol, source, day -> a bit for each minute */
-    struct list touched, new_fills, new_runs, new_bars;
+    struct keymap closes;          /* account, strategy -> struct closes */
+    int32_t last_close;            /* the latest date of all of them */
+    struct keymap snapshots;       /* date, account, strategy, symbol -> struct snapshot */
+    struct list touched, new_fills, new_runs, new_bars, new_closes, new_marks, due_snapshots;
     struct order *versions;
     size_t versions_count, versions_room;
 };
@@ -102,6 +133,18 @@ static void entry_free(void *value)
     free(e);
 }
 
+static void named_free(void *value)
+{
+    free(((struct named *)value)->list);
+    free(value);
+}
+
+static void closes_free(void *value)
+{
+    free(((struct closes *)value)->dates);
+    free(value);
+}
+
 static void mark_release(void *value)
 {
     mark_free(value);
@@ -129,6 +172,12 @@ static void clear(struct state *s)
     list_free(&s->new_fills, true);
     list_free(&s->new_runs, true);
     list_free(&s->new_bars, true);
+    list_free(&s->new_closes, true);
+    list_free(&s->new_marks, true);
+    list_free(&s->due_snapshots, false);
+    free_values(&s->names, named_free);
+    free_values(&s->closes, closes_free);
+    free_values(&s->snapshots, free);
     free(s->versions);
 }
 
@@ -465,7 +514,37 @@ static bool plan_equity(struct state *s, const struct equity *e)
     key_text(&k, e->account);
     key_text(&k, e->strategy);
     key_number(&k, e->timestamp);
-    return is_new(s, &k);
+    if (!is_new(s, &k))
+        return false;
+    int32_t date = calendar_date(e->timestamp);
+    struct session session;
+    if (calendar_session(date, &session) && e->timestamp >= session.close_ns) {
+        struct new_close *close = must_alloc(1, sizeof *close);
+        text_copy(close->account, sizeof close->account, e->account);
+        text_copy(close->strategy, sizeof close->strategy, e->strategy);
+        close->date = date;
+        list_add(&s->new_closes, close);
+    }
+    return true;
+}
+
+static struct snapshot *snapshot_of(struct state *s, int32_t date, const struct position_snapshot *p, bool make)
+{
+    struct key k = { 0 };
+    key_number(&k, date);
+    key_text(&k, p->account);
+    key_text(&k, p->strategy);
+    key_text(&k, p->symbol);
+    void **slot = make ? keymap_put(&s->snapshots, &k) : keymap_find(&s->snapshots, &k);
+    if (slot && !*slot)
+        *slot = must_alloc(1, sizeof(struct snapshot));
+    return slot ? *slot : NULL;
+}
+
+static bool load_snapshot(struct state *s, const struct position_snapshot *p)
+{
+    snapshot_of(s, calendar_date(p->timestamp), p, true)->row = *p;
+    return false; /* only loaded, never sent */
 }
 
 static bool plan_decision(struct state *s, const struct decision *d)
@@ -489,6 +568,8 @@ static bool plan(struct state *s, const struct table *t, void *record, bool is_l
         return plan_bar(s, record);
     if (t == &equity_table)
         return plan_equity(s, record);
+    if (t == &snapshot_table && is_load)
+        return load_snapshot(s, record);
     assert(t == &decision_table);
     return plan_decision(s, record);
 }
@@ -527,9 +608,26 @@ static size_t order_place(const struct state *s, const struct order_key *key)
     return low;
 }
 
+static void add_name(struct state *s, const struct entry *e, const char *id)
+{
+    struct key k = { 0 };
+    key_text(&k, id);
+    void **slot = keymap_put(&s->names, &k);
+    struct named *n = *slot ? *slot : (*slot = must_alloc(1, sizeof *n));
+    for (size_t i = 0; i < n->count; i++)
+        if (n->list[i] == &e->now)
+            return;
+    n->list = must_realloc(n->list, n->count + 1, sizeof *n->list);
+    n->list[n->count++] = &e->now;
+}
+
 static void publish_order(struct state *s, struct entry *e)
 {
     e->is_touched = false;
+    if (!e->is_listed)
+        add_name(s, e, e->next.client_order_id);
+    if (*e->next.order_id && strcmp(e->next.order_id, e->now.order_id) != 0)
+        add_name(s, e, e->next.order_id);
     if (e->is_listed && e->first_at != e->next_first_at) {
         size_t i = order_place(s, &(struct order_key){ e->first_at, &e->now });
         memmove(&s->orders[i], &s->orders[i + 1], (--s->orders_count - i) * sizeof *s->orders);
@@ -611,7 +709,94 @@ static void publish_run(struct state *s, struct run *r)
     *slot = r;
 }
 
-void state_publish(struct state *s)
+static struct closes *closes_of(struct state *s, const char *account, const char *strategy, bool make)
+{
+    struct key k = { 0 };
+    key_text(&k, account);
+    key_text(&k, strategy);
+    void **slot = make ? keymap_put(&s->closes, &k) : keymap_find(&s->closes, &k);
+    if (slot && !*slot)
+        *slot = must_alloc(1, sizeof(struct closes));
+    return slot ? *slot : NULL;
+}
+
+/* False: it was known. */
+static bool add_close(struct state *s, const struct new_close *c)
+{
+    struct closes *all = closes_of(s, c->account, c->strategy, true);
+    for (size_t i = all->count; i > 0; i--)
+        if (all->dates[i - 1] == c->date)
+            return false;
+    all->dates = must_realloc(all->dates, all->count + 1, sizeof *all->dates);
+    all->dates[all->count++] = c->date;
+    if (c->date > s->last_close)
+        s->last_close = c->date;
+    return true;
+}
+
+static bool is_same(const struct position_snapshot *a, const struct position_snapshot *b)
+{
+    return a->quantity == b->quantity && a->average_price == b->average_price && a->market_price == b->market_price &&
+           a->market_value == b->market_value && a->realized_pnl == b->realized_pnl &&
+           a->unrealized_pnl == b->unrealized_pnl;
+}
+
+/* Plans a snapshot when the one on record says something else. */
+static void note_snapshot(struct state *s, const struct holding *h, int32_t date)
+{
+    struct position_snapshot now;
+    struct session session;
+    bool is_told = holding_view_at(h, date, &now);
+    struct snapshot *known = snapshot_of(s, date, &now, is_told);
+    if (!known || !calendar_session(date, &session) || (known->row.timestamp && is_same(&known->row, &now)))
+        return;
+    known->row = now;
+    known->row.timestamp = session.close_ns;
+    if (!known->is_due)
+        list_add(&s->due_snapshots, known);
+    known->is_due = true;
+}
+
+/* What a holding was at closes from a date on may have changed. */
+static void note_from(struct state *s, const struct holding *h, int32_t date)
+{
+    const struct closes *c = date <= s->last_close ? closes_of(s, h->account, h->strategy, false) : NULL;
+    for (size_t i = 0; c && i < c->count; i++)
+        if (c->dates[i] >= date)
+            note_snapshot(s, h, c->dates[i]);
+}
+
+static void note_closes(struct state *s)
+{
+    for (size_t i = 0; i < s->new_closes.count; i++) {
+        const struct new_close *c = s->new_closes.items[i];
+        if (!add_close(s, c))
+            continue;
+        for (size_t n = 0; n < s->book.count; n++)
+            if (strcmp(s->book.list[n]->account, c->account) == 0 &&
+                strcmp(s->book.list[n]->strategy, c->strategy) == 0)
+                note_snapshot(s, s->book.list[n], c->date);
+    }
+}
+
+static void note_marks(struct state *s)
+{
+    for (size_t i = 0; i < s->new_marks.count; i++) {
+        const struct new_mark *m = s->new_marks.items[i];
+        for (size_t n = 0; n < s->book.count; n++)
+            if (s->book.list[n]->mark == m->mark)
+                note_from(s, s->book.list[n], m->date);
+    }
+}
+
+static void forget(struct list *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        free(l->items[i]);
+    l->count = 0;
+}
+
+static void publish(struct state *s)
 {
     pthread_rwlock_wrlock(&s->lock);
     for (size_t i = 0; i < s->touched.count; i++)
@@ -622,19 +807,47 @@ void state_publish(struct state *s)
         publish_run(s, s->new_runs.items[i]);
     for (size_t i = 0; i < s->new_bars.count; i++) {
         struct minute_bar *bar = s->new_bars.items[i];
-        mark_bar(mark_of(s, bar->symbol), bar);
+        struct mark *mark = mark_of(s, bar->symbol);
+        int32_t date = calendar_date(bar->timestamp);
+        if (mark_bar(mark, bar) && date <= s->last_close) {
+            struct new_mark *new_mark = must_alloc(1, sizeof *new_mark);
+            *new_mark = (struct new_mark){ mark, date };
+            list_add(&s->new_marks, new_mark);
+        }
         later(&s->last_bar, bar->timestamp);
-        free(bar);
     }
     pthread_rwlock_unlock(&s->lock);
-    s->touched.count = s->new_fills.count = s->new_runs.count = s->new_bars.count = 0;
+    forget(&s->new_bars);
+    s->touched.count = s->new_fills.count = s->new_runs.count = 0;
+}
+
+/* Who but the writer changes the book? So it is read here without the lock. */
+void state_publish(struct state *s)
+{
+    struct list fills = s->new_fills;
+    size_t fills_count = fills.count;
+    publish(s);
+    for (size_t i = 0; i < fills_count && s->last_close; i++) {
+        const struct fill *f = fills.items[i];
+        note_from(s, book_find(&s->book, f->order), calendar_date(f->timestamp));
+    }
+    note_marks(s);
+    note_closes(s);
+    forget(&s->new_marks);
+    forget(&s->new_closes);
 }
 
 void state_loaded(struct state *s)
 {
     for (size_t i = 0; i < s->touched.count; i++)
         note_version(s, s->touched.items[i]);
-    state_publish(s);
+    for (size_t i = 0; i < s->new_closes.count; i++)
+        add_close(s, s->new_closes.items[i]);
+    forget(&s->new_closes);
+    publish(s);
+    forget(&s->new_marks);
+    for (size_t i = 0; i < s->book.count; i++)
+        note_from(s, s->book.list[i], 0);
 }
 
 size_t state_versions(const struct state *s, const struct order **versions)
@@ -648,7 +861,32 @@ void state_versions_taken(struct state *s)
     s->versions_count = 0;
 }
 
+size_t state_snapshots(const struct state *s, const struct position_snapshot *const **snapshots)
+{
+    *snapshots = (const struct position_snapshot *const *)s->due_snapshots.items; /* the row is its first member */
+    return s->due_snapshots.count;
+}
+
+void state_snapshots_taken(struct state *s)
+{
+    for (size_t i = 0; i < s->due_snapshots.count; i++)
+        ((struct snapshot *)s->due_snapshots.items[i])->is_due = false;
+    s->due_snapshots.count = 0;
+}
+
 /* ---- readers' */
+
+size_t state_orders_named(const struct state *s, const char *id, const struct order *const **orders)
+{
+    struct key k = { 0 };
+    if (strlen(id) >= CLIENT_ORDER_ID_SIZE)
+        return 0;
+    key_text(&k, id);
+    void **slot = keymap_find(&s->names, &k);
+    const struct named *n = slot ? *slot : NULL;
+    *orders = n ? n->list : NULL;
+    return n ? n->count : 0;
+}
 
 const struct order_key *state_orders(const struct state *s, size_t *count)
 {
@@ -676,6 +914,8 @@ const struct book *state_book(const struct state *s)
 const struct mark *state_mark(const struct state *s, const char *symbol)
 {
     struct key k = { 0 };
+    if (strlen(symbol) >= SYMBOL_SIZE)
+        return NULL;
     key_text(&k, symbol);
     void **slot = keymap_find(&s->marks, &k);
     return slot ? *slot : NULL;

@@ -34,7 +34,13 @@ void state_publish(struct state *s);
 size_t state_versions(const struct state *s, const struct order **versions);
 void state_versions_taken(struct state *s); /* all of them */
 
-/* A row of the database, of run, order, event, bar, equity or decision table, in any order; then state_loaded once: publishes,
+/* Positions at the close, the same way. A point of equity at or after a session's close has the holdings of its account
+ * and strategy recorded as that New York date left them, at the time of the close; what comes late (a fill, a bar) makes
+ * the snapshot another, and it is recorded anew under the same key. */
+size_t state_snapshots(const struct state *s, const struct position_snapshot *const **snapshots);
+void state_snapshots_taken(struct state *s); /* all of them */
+
+/* A row of the database, of any table, in any order; then state_loaded once: publishes,
  * and plans the versions a crash left unrecorded. */
 void state_load(struct state *s, const struct table *t, void *record);
 void state_loaded(struct state *s);
@@ -50,10 +56,12 @@ struct order_key { /* where an order stands in the list */
     const struct order *order;
 };
 const struct order_key *state_orders(const struct state *s, size_t *count); /* by first_at, account, client_order_id */
+/* Those whose order_id or client_order_id is, or once was, this: to be looked at again. Any text. */
+size_t state_orders_named(const struct state *s, const char *id, const struct order *const **orders);
 const struct fill *const *state_fills(const struct state *s, size_t *count); /* by fill_cmp */
 const struct run *const *state_runs(const struct state *s, size_t *count);   /* newest versions, by started_at, run_id */
 const struct book *state_book(const struct state *s);
-/* Of a symbol that has fills or bars; else NULL. */
+/* Of a symbol that has fills or bars; else NULL. Any text. */
 const struct mark *state_mark(const struct state *s, const char *symbol);
 /* Time of the latest bar of any symbol; 0: none. */
 int64_t state_last_bar(const struct state *s);

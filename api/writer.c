@@ -1,18 +1,20 @@
 #include "api/writer.h"
 
-#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/base.h"
 #include "core/clock.h"
 #include "core/log.h"
 
-enum { VERSIONS_AGE_MS = 1000, VERSIONS_MAX = GROUP_ROWS, RETRY_FIRST_MS = 100, RETRY_MAX_MS = 2000,
+enum { LATER_AGE_MS = 1000, LATER_MAX = GROUP_ROWS, RETRY_FIRST_MS = 100, RETRY_MAX_MS = 2000,
        GATHER_MAX_NS = 5000000 };
 
 enum batch_stage { BATCH_WAITING, BATCH_DONE, BATCH_LEFT };
@@ -24,10 +26,9 @@ struct batch {
     json_t *keep;
     struct batch *next;
 
-    /* Waiting becomes done (the writer's last touch is to post `done`, the caller frees) or left (the caller has
-     * gone, the writer frees); one exchange decides. */
+    /* Waiting becomes done (by the writer, its last touch: the caller frees) or left (the caller has gone, the
+     * writer frees); one exchange decides. */
     _Atomic enum batch_stage stage;
-    sem_t done;
     enum writer_result result; /* the writer's until done */
     struct writer_count counts;
     struct err err;
@@ -38,6 +39,7 @@ struct writer {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t work;
+    _Atomic uint32_t answers;  /* groups answered: what callers sleep on, so that one call wakes them all */
     struct batch *first, **end;
     size_t queue_rows, queue_batches;
     bool is_stopping;
@@ -49,9 +51,9 @@ struct writer {
     /* the thread's */
     struct db_insert *rows;
     size_t rows_count, rows_room;
-    size_t last_batches;       /* answered by the last group */
+    size_t expected;           /* batches: those answered last, whose callers send again, and those that waited already */
     int64_t last_store_ns;     /* what storing it took */
-    int64_t versions_since_ms; /* when the oldest version due was planned; 0: none */
+    int64_t later_since_ms;    /* when the oldest row that is due later was planned; 0: none */
 };
 
 static int64_t now_ms(void)
@@ -59,7 +61,7 @@ static int64_t now_ms(void)
     return clock_mono_ns() / 1000000;
 }
 
-static struct timespec deadline(int64_t at_ms)
+static struct timespec time_of(int64_t at_ms)
 {
     return (struct timespec){ .tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000 };
 }
@@ -81,7 +83,6 @@ struct batch *batch_new(const struct table *t, size_t count)
     b->table = t;
     b->count = count;
     b->records = must_alloc(count ? count : 1, t->record_size);
-    sem_init(&b->done, 0, 0);
     return b;
 }
 
@@ -103,7 +104,6 @@ void batch_free(struct batch *b)
     if (!b)
         return;
     json_decref(b->keep);
-    sem_destroy(&b->done);
     free(b->records);
     free(b);
 }
@@ -111,26 +111,20 @@ void batch_free(struct batch *b)
 /* ---- callers */
 
 /* True: done; false: the batch is now the writer's to free. */
-static bool wait_done(struct batch *b, int64_t wait_ms)
+static bool wait_done(struct writer *w, struct batch *b)
 {
-    struct timespec until;
-    enum batch_stage waiting = BATCH_WAITING;
-    clock_gettime(CLOCK_REALTIME, &until); /* what sem_timedwait wants */
-    until.tv_sec += wait_ms / 1000;
-    until.tv_nsec += wait_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
+    int64_t until_ms = now_ms() + w->options.wait_ms;
+    for (;;) {
+        enum batch_stage waiting = BATCH_WAITING;
+        uint32_t answers = atomic_load(&w->answers); /* before the look at the stage: an answer in between is no sleep */
+        if (atomic_load(&b->stage) == BATCH_DONE)
+            return true;
+        int64_t left_ms = until_ms - now_ms();
+        if (left_ms <= 0) /* it may be done this instant */
+            return !atomic_compare_exchange_strong(&b->stage, &waiting, BATCH_LEFT);
+        struct timespec left = time_of(left_ms);
+        syscall(SYS_futex, &w->answers, FUTEX_WAIT_PRIVATE, answers, &left, NULL, 0);
     }
-    while (sem_timedwait(&b->done, &until) != 0) {
-        if (errno == EINTR)
-            continue;
-        if (atomic_compare_exchange_strong(&b->stage, &waiting, BATCH_LEFT))
-            return false;
-        sem_wait(&b->done); /* done this instant */
-        return true;
-    }
-    return true;
 }
 
 /* In line; false with err when there is no use. */
@@ -162,7 +156,7 @@ enum writer_result writer_submit(struct writer *w, struct batch *b, struct write
         return WRITER_AWAY;
     }
     pthread_cond_signal(&w->work);
-    if (!wait_done(b, w->options.wait_ms)) {
+    if (!wait_done(w, b)) {
         pthread_mutex_lock(&w->lock);
         *err = w->away_since_ms ? w->away : (struct err){ ERR_IO, "the database takes too long" };
         pthread_mutex_unlock(&w->lock);
@@ -197,27 +191,34 @@ struct writer_totals writer_totals(struct writer *w)
 
 /* ---- the thread */
 
-/* Those answered last are about to send their next: a short wait for them, a quarter of what a commit takes,
- * spares half of the commits. Alone, nobody waits. */
+/* Rows that follow from others: versions of orders, positions at the close. */
+static size_t later_count(const struct writer *w)
+{
+    const struct order *versions;
+    const struct position_snapshot *const *snapshots;
+    return state_versions(w->options.state, &versions) + state_snapshots(w->options.state, &snapshots);
+}
+
+/* Those answered last are about to send their next. A wait for them, of at most half of what a commit takes, spares a
+ * commit; without it callers fall apart into two halves that take turns for good. Alone, nobody waits. */
 static void gather(struct writer *w)
 {
-    int64_t wait_ns = w->last_store_ns / 4 < GATHER_MAX_NS ? w->last_store_ns / 4 : GATHER_MAX_NS;
+    int64_t wait_ns = w->last_store_ns / 2 < GATHER_MAX_NS ? w->last_store_ns / 2 : GATHER_MAX_NS;
     int64_t until_ns = clock_mono_ns() + wait_ns;
     struct timespec until = { .tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000 };
-    while (w->first && w->queue_batches < w->last_batches && w->queue_rows < GROUP_ROWS && !w->is_stopping)
+    while (w->first && w->queue_batches < w->expected && w->queue_rows < GROUP_ROWS && !w->is_stopping)
         if (pthread_cond_timedwait(&w->work, &w->lock, &until) != 0)
             break;
 }
 
-/* All that waits, up to a group; NULL: stop. Returns with an empty group when versions are due. */
+/* All that waits, up to a group; false: stop. Returns with an empty group when rows are due that could wait. */
 static bool take_group(struct writer *w, struct batch **group)
 {
-    const struct order *versions;
     *group = NULL;
     pthread_mutex_lock(&w->lock);
     while (!w->first && !w->is_stopping) {
-        if (state_versions(w->options.state, &versions)) {
-            struct timespec due = deadline(w->versions_since_ms + VERSIONS_AGE_MS);
+        if (w->later_since_ms) {
+            struct timespec due = time_of(w->later_since_ms + LATER_AGE_MS);
             if (pthread_cond_timedwait(&w->work, &w->lock, &due) != 0)
                 break;
         } else {
@@ -274,7 +275,7 @@ static void plan_group(struct writer *w, struct batch *group)
 static bool pause_before_retry(struct writer *w, int64_t *retry_ms, const struct err *err)
 {
     int64_t until_ms = now_ms() + *retry_ms;
-    struct timespec until = deadline(until_ms);
+    struct timespec until = time_of(until_ms);
     pthread_mutex_lock(&w->lock);
     if (!w->away_since_ms) {
         w->away_since_ms = now_ms();
@@ -362,6 +363,9 @@ static void answer(struct writer *w, struct batch *group, bool stored)
 {
     struct err why = { ERR_IO, "the server is stopping" };
     pthread_mutex_lock(&w->lock);
+    w->expected = w->queue_batches;
+    for (struct batch *b = group; b; b = b->next)
+        w->expected++;
     w->totals.groups += stored && w->rows_count;
     w->totals.rows += stored ? (int64_t)w->rows_count : 0;
     if (w->away_since_ms)
@@ -375,9 +379,9 @@ static void answer(struct writer *w, struct batch *group, bool stored)
         }
         if (atomic_exchange(&b->stage, BATCH_DONE) == BATCH_LEFT)
             batch_free(b);
-        else
-            sem_post(&b->done);
     }
+    atomic_fetch_add(&w->answers, 1);
+    syscall(SYS_futex, &w->answers, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
 static bool write_group(struct writer *w, struct batch *group)
@@ -385,9 +389,6 @@ static bool write_group(struct writer *w, struct batch *group)
     struct err err = { 0 };
     enum db_outcome outcome = DB_STORED;
     plan_group(w, group);
-    w->last_batches = 0;
-    for (struct batch *b = group; b; b = b->next)
-        w->last_batches++;
     int64_t began_ns = clock_mono_ns();
     if (w->rows_count)
         outcome = store(w, w->rows, w->rows_count, &err);
@@ -400,23 +401,39 @@ static bool write_group(struct writer *w, struct batch *group)
     return outcome == DB_STORED;
 }
 
-static bool write_versions(struct writer *w)
+/* A group of them. False: the database is lost, and there is no more time. */
+static bool store_later(struct writer *w)
+{
+    struct err err = { 0 };
+    if (!w->rows_count)
+        return true;
+    enum db_outcome outcome = store(w, w->rows, w->rows_count, &err);
+    if (outcome == DB_REFUSED)
+        log_error("later_rows_refused", KV_INT("rows", w->rows_count), KV_TEXT("why", err.text));
+    w->rows_count = 0;
+    return outcome != DB_LOST;
+}
+
+static bool write_later(struct writer *w)
 {
     const struct order *versions;
-    struct err err = { 0 };
-    size_t count = state_versions(w->options.state, &versions);
-    for (size_t from = 0; from < count; from += GROUP_ROWS) {
-        w->rows_count = 0;
-        for (size_t i = from; i < count && i < from + GROUP_ROWS; i++)
+    const struct position_snapshot *const *snapshots;
+    size_t versions_count = state_versions(w->options.state, &versions);
+    size_t snapshots_count = state_snapshots(w->options.state, &snapshots);
+    w->rows_count = 0;
+    for (size_t i = 0; i < versions_count + snapshots_count; i++) {
+        if (i < versions_count)
             add_row(w, &order_table, &versions[i]);
-        enum db_outcome outcome = store(w, w->rows, w->rows_count, &err);
-        if (outcome == DB_LOST)
+        else
+            add_row(w, &snapshot_table, snapshots[i - versions_count]);
+        if (w->rows_count == GROUP_ROWS && !store_later(w))
             return false;
-        if (outcome == DB_REFUSED)
-            log_error("versions_refused", KV_INT("rows", w->rows_count), KV_TEXT("why", err.text));
     }
+    if (!store_later(w))
+        return false;
     state_versions_taken(w->options.state);
-    w->versions_since_ms = 0;
+    state_snapshots_taken(w->options.state);
+    w->later_since_ms = 0;
     return true;
 }
 
@@ -424,17 +441,16 @@ static void *run(void *arg)
 {
     struct writer *w = arg;
     struct batch *group;
-    const struct order *versions;
     bool go_on = true;
     while (go_on) {
         bool is_last = !take_group(w, &group);
         if (group)
             go_on = write_group(w, group);
-        size_t due = state_versions(w->options.state, &versions);
-        if (due && !w->versions_since_ms)
-            w->versions_since_ms = now_ms();
-        if (go_on && due && (is_last || due >= VERSIONS_MAX || now_ms() - w->versions_since_ms >= VERSIONS_AGE_MS))
-            go_on = write_versions(w);
+        size_t due = later_count(w);
+        if (due && !w->later_since_ms)
+            w->later_since_ms = now_ms();
+        if (go_on && due && (is_last || due >= LATER_MAX || now_ms() - w->later_since_ms >= LATER_AGE_MS))
+            go_on = write_later(w);
         go_on = go_on && !is_last;
     }
     /* Whoever still waits has come too late. */
@@ -452,15 +468,16 @@ static void *run(void *arg)
 struct writer *writer_start(const struct writer_options *options)
 {
     struct writer *w = must_alloc(1, sizeof *w);
-    const struct order *versions;
     w->options = *options;
     w->end = &w->first;
     pthread_mutex_init(&w->lock, NULL);
     cond_init(&w->work);
-    if (state_versions(options->state, &versions))
-        w->versions_since_ms = now_ms();
-    int failed = pthread_create(&w->thread, NULL, run, w);
-    assert(!failed);
+    if (later_count(w))
+        w->later_since_ms = now_ms();
+    if (pthread_create(&w->thread, NULL, run, w) != 0) {
+        log_error("no_thread", KV_TEXT("for", "writer"));
+        abort();
+    }
     return w;
 }
 

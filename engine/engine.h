@@ -28,8 +28,10 @@ struct engine_settings {
 struct part_extra {         /* what the edge knows of a part, by its number */
     int64_t sequence;       /* of the part this is about: numbers are used again */
     int32_t date;
-    bool sending, asking, cancel_due, canceling, resent;
+    bool sending, asking, cancel_due, canceling, resent, asking_fees;
     int misses;             /* times the broker did not know it */
+    int fee_misses;         /* times its fees were not there yet */
+    int64_t fees_at;        /* monotonic; 0: not planned */
     int64_t mono_ns;        /* latest news, monotonic */
     int64_t ask_at, cancel_at; /* monotonic; 0: not planned */
 };
@@ -81,6 +83,7 @@ struct engine {
     bool trades_up, data_up, calendar_wrong;
     bool *differs;                  /* by symbol: the books and the broker do not agree */
     bool *foreign_moved;            /* by symbol: somebody else traded it */
+    bool *gone;                     /* by symbol: somebody else closed shares of ours */
     bool comparing;
     int64_t compare_at;             /* monotonic */
     bool compare_due;               /* before the next acknowledgement */
@@ -111,7 +114,9 @@ void venue_send(struct engine *e, int part);
 void venue_cancel(struct engine *e, int part);
 void venue_look_up(struct engine *e, int part);
 void venue_look_up_open(struct engine *e);
+void venue_fees(struct engine *e, int part);     /* what its executions cost, where the stream did not tell */
 void venue_poll(struct engine *e);           /* timers of lookups and cancels */
+bool venue_foreign(struct engine *e, int symbol, int64_t held); /* beyond the books; true: shares of ours are gone */
 void venue_compare(struct engine *e);        /* the books with the broker's positions */
 void venue_ask(struct engine *e);            /* for flatten: positions and open orders */
 void venue_update(struct engine *e, int part, const struct alpaca_order *o, const struct alpaca_trade_update *u);

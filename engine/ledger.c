@@ -9,8 +9,8 @@
 #include "core/json.h"
 #include "core/log.h"
 
-enum kind { REC_RUN, REC_END, REC_INTENT, REC_FILL, REC_FINAL, REC_DUE, REC_SESSION, REC_STATE };
-static const char *const kind_names[] = { "run", "end", "intent", "fill", "final", "due", "session", "state", NULL };
+enum kind { REC_RUN, REC_END, REC_INTENT, REC_FILL, REC_FEE, REC_FINAL, REC_DUE, REC_SESSION, REC_STATE };
+static const char *const kind_names[] = { "run", "end", "intent", "fill", "fee", "final", "due", "session", "state", NULL };
 
 struct record {
     int kind;
@@ -25,7 +25,14 @@ struct record {
     /* run */
     char run_id[UUID_SIZE], config_hash[65], plugin_hash[65];
     int64_t version, starts;
+    /* worked out while reading */
+    size_t order;           /* of fills, fees and ends: their intent's record; NONE: there is none */
+    size_t first;           /* of intents: the record of the strategy's order, its first part */
+    int64_t filled, fees;   /* of intents, so far */
+    int64_t open;           /* of first parts: parts of the order that are not final */
+    bool final, flat;       /* flat: of ends, nothing was held and nothing open */
 };
+#define NONE SIZE_MAX
 
 #define F(member, kind_, ...) JSON_FIELD(struct record, member, kind_, __VA_ARGS__)
 #define COMMON                                                                             \
@@ -47,6 +54,7 @@ static const struct json_field intent_fields[] = {
 };
 static const struct json_field fill_fields[] = { COMMON, ORDER, F(qty, FIELD_INT, .required = true),
                                                  F(price, FIELD_PRICE, .required = true) };
+static const struct json_field fee_fields[] = { COMMON, ORDER, F(qty, FIELD_INT, .required = true) };
 static const struct json_field final_fields[] = { COMMON, ORDER,
                                                   F(status, FIELD_ENUM, .names = order_status_names, .required = true) };
 static const struct json_field due_fields[] = { COMMON, F(date, FIELD_DATE, .required = true), F(duty, FIELD_INT),
@@ -60,6 +68,7 @@ static const struct {
 } tables[] = {
     [REC_RUN] = { run_fields, COUNT_OF(run_fields) },          [REC_END] = { end_fields, COUNT_OF(end_fields) },
     [REC_INTENT] = { intent_fields, COUNT_OF(intent_fields) }, [REC_FILL] = { fill_fields, COUNT_OF(fill_fields) },
+    [REC_FEE] = { fee_fields, COUNT_OF(fee_fields) },
     [REC_FINAL] = { final_fields, COUNT_OF(final_fields) },    [REC_DUE] = { due_fields, COUNT_OF(due_fields) },
     [REC_SESSION] = { session_fields, COUNT_OF(session_fields) },
     [REC_STATE] = { state_fields, COUNT_OF(state_fields) },
@@ -71,10 +80,22 @@ struct saved { /* latest state of an instance */
     size_t size;
 };
 
+struct owner { /* what an instance has left, after the records read so far */
+    char instance[INSTANCE_SIZE];
+    struct symbol_list symbols;
+    int64_t net[SYMBOLS_MAX];
+    int64_t open;
+};
+
 struct ledger {
     struct journal *journal;
+    json_t *batch;          /* records of this turn: they reach the journal together or not at all */
     struct record *records;
     size_t count, max;
+    size_t *index;          /* intents by instance, date and sequence: open addressing, record + 1; 0: free */
+    size_t index_count, index_max;
+    struct owner *owners;
+    size_t owners_count;
     struct saved *saved;
     size_t saved_count;
     struct ledger_run *runs;
@@ -197,34 +218,171 @@ static void state_note(struct ledger *l, const struct record *rec, const json_t 
     text_copy(l->saved[i].plugin_hash, sizeof l->saved[i].plugin_hash, rec->plugin_hash);
 }
 
-static void read_record(void *ctx, const void *data, size_t size)
+static uint64_t order_hash(const char *instance, int32_t date, int64_t sequence)
 {
-    struct ledger *l = ctx;
-    struct record rec = { .limit = PRICE_NONE, .price = PRICE_NONE };
-    struct err err = { 0 };
-    json_t *j = json_read(data, size, &err);
-    int kind = j ? name_index(kind_names, json_string_value(json_object_get(j, "r")) ?: "") : -1;
-    if (kind < 0 || !json_decode_err(j, tables[kind].fields, tables[kind].count, &rec, &err)) {
-        if (!l->failed[0])
-            snprintf(l->failed, sizeof l->failed, "the journal holds a record this engine does not know: %.300s", err.text);
-        goto done;
+    uint64_t h = UINT64_C(14695981039346656037);
+    for (; *instance; instance++)
+        h = (h ^ (unsigned char)*instance) * UINT64_C(1099511628211);
+    h = (h ^ (uint64_t)date) * UINT64_C(1099511628211);
+    h = (h ^ (uint64_t)sequence) * UINT64_C(1099511628211);
+    return h ^ h >> 32;
+}
+
+/* Where the intent stands in the index, or the free place for it. */
+static size_t *order_place(const struct ledger *l, const char *instance, int32_t date, int64_t sequence)
+{
+    size_t i = order_hash(instance, date, sequence) & (l->index_max - 1);
+    for (; l->index[i]; i = (i + 1) & (l->index_max - 1)) {
+        const struct record *rec = &l->records[l->index[i] - 1];
+        if (rec->date == date && rec->sequence == sequence && strcmp(rec->instance, instance) == 0)
+            break;
     }
+    return &l->index[i];
+}
+
+static size_t order_find(const struct ledger *l, const char *instance, int32_t date, int64_t sequence)
+{
+    size_t found = l->index_max ? *order_place(l, instance, date, sequence) : 0;
+    return found ? found - 1 : NONE;
+}
+
+static void order_add(struct ledger *l, size_t record)
+{
+    if (2 * l->index_count >= l->index_max) {
+        size_t old_max = l->index_max, *old = l->index;
+        l->index_max = old_max ? 2 * old_max : 256;
+        l->index = must_alloc(l->index_max, sizeof *l->index);
+        for (size_t i = 0; i < old_max; i++)
+            if (old[i])
+                *order_place(l, l->records[old[i] - 1].instance, l->records[old[i] - 1].date,
+                             l->records[old[i] - 1].sequence) = old[i];
+        free(old);
+    }
+    const struct record *rec = &l->records[record];
+    *order_place(l, rec->instance, rec->date, rec->sequence) = record + 1;
+    l->index_count++;
+}
+
+static struct owner *owner_of(const struct ledger *l, const char *instance)
+{
+    for (size_t i = 0; i < l->owners_count; i++)
+        if (strcmp(l->owners[i].instance, instance) == 0)
+            return &l->owners[i];
+    return NULL;
+}
+
+static struct owner *owner_make(struct ledger *l, const char *instance)
+{
+    struct owner *o = owner_of(l, instance);
+    if (o)
+        return o;
+    l->owners = must_realloc(l->owners, l->owners_count + 1, sizeof *l->owners);
+    o = &l->owners[l->owners_count++];
+    memset(o, 0, sizeof *o);
+    text_copy(o->instance, sizeof o->instance, instance);
+    return o;
+}
+
+static int64_t *net_of(struct owner *o, const char *symbol)
+{
+    for (int64_t i = 0; i < o->symbols.count; i++)
+        if (strcmp(o->symbols.names[i], symbol) == 0)
+            return &o->net[i];
+    if (o->symbols.count == SYMBOLS_MAX)
+        return NULL;
+    text_copy(o->symbols.names[o->symbols.count], SYMBOL_SIZE, symbol);
+    return &o->net[o->symbols.count++];
+}
+
+static bool is_flat(const struct owner *o)
+{
+    bool flat = o->open == 0;
+    for (int64_t i = 0; i < o->symbols.count; i++)
+        flat = flat && o->net[i] == 0;
+    return flat;
+}
+
+/* Adds the record, with what follows from it; one pass over the journal is all there is. */
+static void record_add(struct ledger *l, struct record *rec)
+{
+    struct owner *o = owner_make(l, rec->instance);
+    size_t self = l->count;
+    rec->order = rec->first = NONE;
+    if (rec->kind == REC_INTENT) {
+        if (order_find(l, rec->instance, rec->date, rec->sequence) != NONE)
+            return; /* adopted twice */
+        rec->first = order_find(l, rec->instance, (int32_t)(rec->intent / 1000000), rec->intent % 1000000);
+        if (rec->first == NONE)
+            rec->first = self;
+        else
+            l->records[rec->first].open++;
+        rec->open = rec->first == self;
+        net_of(o, rec->symbol);
+        o->open++;
+    } else if (rec->kind == REC_FILL || rec->kind == REC_FEE || rec->kind == REC_FINAL) {
+        rec->order = order_find(l, rec->instance, rec->date, rec->sequence);
+        if (rec->order == NONE)
+            return;
+        struct record *order = &l->records[rec->order];
+        int64_t *net = net_of(o, order->symbol);
+        if (rec->kind == REC_FILL) {
+            rec->filled = rec->qty - order->filled; /* what is new */
+            if (rec->filled <= 0)
+                return;
+            order->filled = rec->qty;
+            if (net)
+                *net += side_sign((enum side)order->side) * rec->filled;
+        } else if (rec->kind == REC_FEE) {
+            rec->fees = rec->qty - order->fees;
+            order->fees = rec->qty;
+        } else if (!order->final) {
+            order->final = true;
+            o->open--;
+            l->records[order->first].open--;
+        }
+    } else if (rec->kind == REC_END) {
+        rec->flat = is_flat(o);
+    }
+    if (l->count == l->max) {
+        l->max = l->max ? 2 * l->max : 256;
+        l->records = must_realloc(l->records, l->max, sizeof *l->records);
+    }
+    l->records[l->count++] = *rec;
+    if (rec->kind == REC_INTENT)
+        order_add(l, self);
+}
+
+static bool read_object(struct ledger *l, const json_t *j, struct err *err)
+{
+    struct record rec = { .limit = PRICE_NONE, .price = PRICE_NONE };
+    int kind = name_index(kind_names, json_string_value(json_object_get(j, "r")) ?: "");
+    if (kind < 0 || !json_decode_err(j, tables[kind].fields, tables[kind].count, &rec, err))
+        return false;
     if (kind == REC_RUN)
         run_note(l, &rec);
     if (kind == REC_END && run_of(l, rec.instance)) {
         run_of(l, rec.instance)->ended = true;
         run_of(l, rec.instance)->version = rec.version;
     }
-    if (kind == REC_STATE) {
+    if (kind == REC_STATE)
         state_note(l, &rec, j);
-        goto done;
-    }
-    if (l->count == l->max) {
-        l->max = l->max ? 2 * l->max : 256;
-        l->records = must_realloc(l->records, l->max, sizeof *l->records);
-    }
-    l->records[l->count++] = rec;
-done:
+    else
+        record_add(l, &rec);
+    return true;
+}
+
+/* One object, or an array of those that belong together. */
+static void read_record(void *ctx, const void *data, size_t size)
+{
+    struct ledger *l = ctx;
+    struct err err = { 0 };
+    json_t *j = json_read(data, size, &err), *item;
+    size_t i;
+    bool ok = j && (json_is_array(j) || read_object(l, j, &err));
+    json_array_foreach(json_is_array(j) ? j : NULL, i, item)
+        ok = ok && read_object(l, item, &err);
+    if (!ok && !l->failed[0])
+        snprintf(l->failed, sizeof l->failed, "the journal holds a record this engine does not know: %.300s", err.text);
     json_decref(j);
 }
 
@@ -233,6 +391,7 @@ struct ledger *ledger_open(const char *folder, struct err *err)
     char path[1024];
     struct ledger *l = must_alloc(1, sizeof *l);
     snprintf(path, sizeof path, "%s/journal", folder);
+    l->batch = json_array();
     l->journal = journal_open(path, read_record, l, err);
     if (l->journal && l->failed[0])
         err_set(err, ERR_INPUT, "%s: %s", path, l->failed);
@@ -247,11 +406,16 @@ void ledger_close(struct ledger *l)
 {
     if (!l)
         return;
+    if (l->journal)
+        ledger_flush(l);
+    json_decref(l->batch);
     journal_close(l->journal);
     for (size_t i = 0; i < l->saved_count; i++)
         free(l->saved[i].bytes);
     free(l->saved);
     free(l->records);
+    free(l->index);
+    free(l->owners);
     free(l->runs);
     free(l);
 }
@@ -269,63 +433,57 @@ const struct ledger_run *ledger_run(const struct ledger *l, const char *instance
     return NULL;
 }
 
-static bool same_order(const struct record *a, const struct record *b)
-{
-    return a->date == b->date && a->sequence == b->sequence && strcmp(a->instance, b->instance) == 0;
-}
-
-
 void ledger_symbols(const struct ledger *l, const char *instance, struct symbol_list *out)
 {
+    const struct owner *o = owner_of(l, instance);
     memset(out, 0, sizeof *out);
-    for (size_t i = 0; i < l->count; i++) {
-        const struct record *rec = &l->records[i];
-        bool known = rec->kind != REC_INTENT || strcmp(rec->instance, instance) != 0;
-        for (int64_t k = 0; k < out->count && !known; k++)
-            known = strcmp(out->names[k], rec->symbol) == 0;
-        if (!known && out->count < SYMBOLS_MAX)
-            text_copy(out->names[out->count++], SYMBOL_SIZE, rec->symbol);
-    }
-}
-
-/* Shares before record `end`, in all symbols together as |signed sum| each; and orders that are not final. */
-static int64_t left_over(const struct ledger *l, const char *instance, size_t end)
-{
-    struct symbol_list symbols;
-    int64_t total = 0;
-    ledger_symbols(l, instance, &symbols);
-    for (int64_t s = 0; s < symbols.count; s++) {
-        int64_t net = 0;
-        for (size_t i = 0; i < end; i++) {
-            const struct record *rec = &l->records[i];
-            if (rec->kind != REC_INTENT || strcmp(rec->instance, instance) != 0 || strcmp(rec->symbol, symbols.names[s]) != 0)
-                continue;
-            int64_t filled = 0;
-            bool final = false;
-            for (size_t k = i + 1; k < end; k++) {
-                if (l->records[k].kind == REC_FILL && same_order(&l->records[k], rec))
-                    filled = l->records[k].qty;
-                if (l->records[k].kind == REC_FINAL && same_order(&l->records[k], rec)) {
-                    final = true;
-                    break;
-                }
-            }
-            net += side_sign((enum side)rec->side) * filled;
-            total += final ? 0 : 1;
-        }
-        total += llabs(net);
-    }
-    return total;
+    if (o)
+        *out = o->symbols;
 }
 
 bool ledger_unsettled(const struct ledger *l, size_t n, char instance[INSTANCE_SIZE])
 {
-    for (size_t i = 0; i < l->runs_count; i++)
-        if (left_over(l, l->runs[i].instance, l->count) != 0 && n-- == 0) {
-            text_copy(instance, INSTANCE_SIZE, l->runs[i].instance);
+    for (size_t i = 0; i < l->owners_count; i++)
+        if (!is_flat(&l->owners[i]) && n-- == 0) {
+            text_copy(instance, INSTANCE_SIZE, l->owners[i].instance);
             return true;
         }
     return false;
+}
+
+/* One that is over goes into the books alone; only orders still open are made again. */
+static void restore_record(const struct ledger *l, struct runner *r, int instance, const struct record *rec)
+{
+    const struct record *order = rec->kind == REC_INTENT ? rec : &l->records[rec->order];
+    int symbol = runner_symbol(r, order->symbol);
+    char id[CLIENT_ORDER_ID_SIZE];
+    struct client_order_id coid = { .date = order->date, .sequence = order->sequence };
+    if (symbol < 0)
+        return;
+    bool over = l->records[order->first].open == 0;
+    text_copy(coid.instance, sizeof coid.instance, order->instance);
+    client_order_id_format(&coid, id);
+    int part = over || rec->kind == REC_INTENT ? -1 : runner_find(r, id);
+
+    if (rec->kind == REC_INTENT && !over) {
+        struct part p = {
+            .instance = instance, .symbol = symbol, .date = rec->date, .sequence = rec->sequence,
+            .intent_id = rec->intent, .intent_qty = rec->intent_qty, .side = (enum side)rec->side,
+            .type = (enum order_type)rec->type, .tif = (enum time_in_force)rec->tif, .limit = rec->limit,
+            .by_engine = rec->by_engine, .qty = rec->qty, .status = ORDER_INTENT, .created_ns = rec->at, .tries = 1 };
+        text_copy(p.reason, sizeof p.reason, rec->reason);
+        runner_restore_part(r, &p);
+    } else if (rec->kind == REC_FILL && over) {
+        runner_restore_book(r, instance, symbol, (enum side)order->side, rec->filled, rec->price);
+    } else if (rec->kind == REC_FEE && over) {
+        runner_restore_book_fee(r, instance, symbol, rec->fees);
+    } else if (rec->kind == REC_FILL && part >= 0) {
+        runner_restore_fill(r, part, rec->qty, rec->price);
+    } else if (rec->kind == REC_FEE && part >= 0) {
+        runner_restore_fee(r, part, rec->qty);
+    } else if (rec->kind == REC_FINAL && part >= 0) {
+        runner_restore_final(r, part, (enum order_status)rec->status);
+    }
 }
 
 void ledger_restore(const struct ledger *l, struct runner *r, int instance, const char *plugin_hash, bool resume)
@@ -337,10 +495,10 @@ void ledger_restore(const struct ledger *l, struct runner *r, int instance, cons
 
     for (size_t i = 0; i < l->count; i++)
         if (strcmp(l->records[i].instance, name) == 0) {
-            if (l->records[i].kind == REC_END && left_over(l, name, i) == 0)
-                from = i; /* flat then: what was before is another run's */
-            if (l->records[i].kind == REC_RUN)
-                run = i;
+            if (l->records[i].flat)
+                from = i; /* what was before is another run's */
+            if (l->records[i].kind == REC_RUN && strcmp(l->records[i].run_id, l->records[run].run_id) != 0)
+                run = i; /* where it began; it may have been taken up since */
         }
     for (size_t i = 0; i < l->count; i++) {
         const struct record *rec = &l->records[i];
@@ -350,33 +508,12 @@ void ledger_restore(const struct ledger *l, struct runner *r, int instance, cons
             runner_restore_sequence(r, instance, rec->date, rec->sequence);
         if (i < from)
             continue;
-        int symbol = rec->symbol[0] ? runner_symbol(r, rec->symbol) : -1, part;
-        char id[CLIENT_ORDER_ID_SIZE];
-        struct client_order_id coid = { .date = rec->date, .sequence = rec->sequence };
-        text_copy(coid.instance, sizeof coid.instance, name);
-        client_order_id_format(&coid, id);
         switch (rec->kind) {
-        case REC_INTENT: {
-            const struct record *old = rec;
-            struct part p = {
-                .instance = instance, .symbol = symbol, .date = old->date, .sequence = old->sequence,
-                .intent_id = old->intent, .intent_qty = old->intent_qty, .side = (enum side)old->side,
-                .type = (enum order_type)old->type, .tif = (enum time_in_force)old->tif, .limit = old->limit,
-                .by_engine = old->by_engine, .qty = old->qty, .status = ORDER_INTENT, .created_ns = old->at, .tries = 1 };
-            text_copy(p.reason, sizeof p.reason, old->reason);
-            if (symbol >= 0 && runner_find(r, id) < 0)
-                runner_restore_part(r, &p);
-            break;
-        }
+        case REC_INTENT:
         case REC_FILL:
-            part = runner_find(r, id);
-            if (part >= 0)
-                runner_restore_fill(r, part, rec->qty, rec->price);
-            break;
+        case REC_FEE:
         case REC_FINAL:
-            part = runner_find(r, id);
-            if (part >= 0)
-                runner_restore_final(r, part, (enum order_status)rec->status);
+            restore_record(l, r, instance, rec);
             break;
         case REC_DUE:
             if (resume && i > run)
@@ -403,14 +540,33 @@ void ledger_restore(const struct ledger *l, struct runner *r, int instance, cons
 
 /* ---- writing */
 
-static void put_json(struct ledger *l, json_t *j)
+static void append(struct ledger *l, const json_t *j)
 {
     struct err err;
     char *text = json_dumps(j, JSON_COMPACT);
     if (!l->failed[0] && (!text || !journal_append(l->journal, text, strlen(text), &err)))
         snprintf(l->failed, sizeof l->failed, "%s", text ? err.text : "a record cannot be written as JSON");
     free(text);
-    json_decref(j);
+}
+
+void ledger_flush(struct ledger *l)
+{
+    enum { BATCH_MAX = 1 << 20 };
+    size_t i, count = json_array_size(l->batch);
+    json_t *item;
+    if (count == 1 || json_dumpb(l->batch, NULL, 0, JSON_COMPACT) > BATCH_MAX) { /* too large for one record of the journal */
+        json_array_foreach(l->batch, i, item)
+            append(l, item);
+    } else if (count) {
+        append(l, l->batch);
+    }
+    json_array_clear(l->batch);
+}
+
+static void put_json(struct ledger *l, json_t *j)
+{
+    if (!j || json_array_append_new(l->batch, j) != 0)
+        snprintf(l->failed, sizeof l->failed, "a record cannot be written as JSON");
 }
 
 static void put(struct ledger *l, struct record *rec, enum kind kind, const char *instance)
@@ -452,6 +608,12 @@ void ledger_put_fill(struct ledger *l, const char *instance, const struct part *
     put(l, &rec, REC_FILL, instance);
 }
 
+void ledger_put_fee(struct ledger *l, const char *instance, const struct part *p, int64_t fees_micros)
+{
+    struct record rec = { .date = p->date, .sequence = p->sequence, .qty = fees_micros };
+    put(l, &rec, REC_FEE, instance);
+}
+
 void ledger_put_final(struct ledger *l, const char *instance, const struct part *p, enum order_status status)
 {
     struct record rec = { .date = p->date, .sequence = p->sequence, .status = (int)status };
@@ -480,6 +642,7 @@ void ledger_put_state(struct ledger *l, const char *instance, const char *plugin
 
 void ledger_commit(struct ledger *l, uv_loop_t *loop, journal_done *done, void *ctx)
 {
+    ledger_flush(l);
     journal_commit(l->journal, loop, done, ctx);
 }
 

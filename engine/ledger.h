@@ -43,11 +43,15 @@ void ledger_put_run(struct ledger *l, const struct ledger_run *run);
 void ledger_put_end(struct ledger *l, const char *instance, int64_t version);
 void ledger_put_intent(struct ledger *l, const char *instance, const char *symbol, const struct part *p);
 void ledger_put_fill(struct ledger *l, const char *instance, const struct part *p, int64_t filled, struct price price);
+/* fees_micros: all of this order so far. */
+void ledger_put_fee(struct ledger *l, const char *instance, const struct part *p, int64_t fees_micros);
 void ledger_put_final(struct ledger *l, const char *instance, const struct part *p, enum order_status status);
 void ledger_put_due(struct ledger *l, const char *instance, int32_t date, int duty, int row);
 void ledger_put_session(struct ledger *l, const char *instance, int64_t done);
 void ledger_put_state(struct ledger *l, const char *instance, const char *plugin_hash, const void *state, size_t size);
 
+/* Records put since the last flush go to the journal as one: after a crash all of them are there, or none. */
+void ledger_flush(struct ledger *l);
 void ledger_commit(struct ledger *l, uv_loop_t *loop, journal_done *done, void *ctx);
 /* NULL while all is well. */
 const char *ledger_failed(const struct ledger *l);

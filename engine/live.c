@@ -74,6 +74,9 @@ static void take_action(struct engine *e, const struct action *a)
         log_info("filled", KV_TEXT("client_order_id", id), KV_TEXT("symbol", symbol), KV_TEXT("side", side_names[p->side]),
                  KV_INT("filled_qty", a->qty), KV_INT("qty", p->qty), KV_PRICE("price", a->price), KV_TIME("at", a->time_ns));
         break;
+    case ACTION_FEE:
+        ledger_put_fee(e->ledger, name, p, a->qty);
+        break;
     case ACTION_FINAL:
         ledger_put_final(e->ledger, name, p, a->status);
         e->touched[a->instance] = true;
@@ -126,6 +129,7 @@ static void take_actions(struct engine *e)
         runner_view(e->runner, i, &v);
         ledger_put_state(e->ledger, v.config->name, e->runs[i].plugin_hash, v.state, v.config->strategy->state_size);
     }
+    ledger_flush(e->ledger);
 }
 
 /* ---- orders leave when their intents are on disk */
@@ -348,6 +352,7 @@ static void take_update(struct engine *e, const struct alpaca_trade_update *u)
     } else if (symbol >= 0 && alpaca_event_is_fill(u->event)) {
         e->foreign_moved[symbol] = true; /* somebody else's; how much, the next comparison tells */
         e->compare_at = 1;
+        e->compare_due = true;
         log_warn("foreign_fill", KV_TEXT("symbol", u->order.symbol), KV_TEXT("client_order_id", u->order.client_order_id));
     }
 }

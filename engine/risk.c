@@ -15,7 +15,7 @@ const struct setting risk_settings[] = {
     SETTING_INT64(struct risk_limits, max_age, SETTING_DURATION, .min = SECOND_NS, .max = DAY_NS, .fallback = "15m",
                   .help = "No entries when the latest price is older than this."),
     SETTING_INT64(struct risk_limits, max_loss, SETTING_MONEY, .min = 0, .max = 1000000000 * USD, .fallback = "0 USD",
-                  .help = "No entries after the instance lost this much in a session; 0: no limit."),
+                  .help = "After a loss of this much in a session: out, and no entries for the rest of it; 0: no limit."),
 };
 const size_t risk_settings_count = sizeof risk_settings / sizeof risk_settings[0];
 
@@ -75,10 +75,6 @@ bool risk_check(const struct risk_limits *limits, const struct risk_request *q, 
         return refuse(why, "no price is known yet");
     if (q->age_ns > limits->max_age)
         return refuse(why, "the latest price is %" PRId64 " s old", q->age_ns / SECOND_NS);
-    if (limits->max_loss && q->session_pnl_micros <= -limits->max_loss) {
-        price_format((struct price){ -q->session_pnl_micros }, text);
-        return refuse(why, "lost %s in this session already", text);
-    }
     int64_t micros, total;
     if (!worth(q, &micros) || __builtin_add_overflow(micros, q->others_micros, &total) || total > q->capital_micros) {
         price_format((struct price){ q->capital_micros }, text);

@@ -32,7 +32,6 @@ struct risk_request {
     int64_t pending_buy, pending_sell; /* shares of own orders on their way, this symbol */
     int64_t others_micros;      /* value of positions and pending orders in its other symbols */
     int64_t orders_this_minute;
-    int64_t session_pnl_micros;
     /* the market */
     struct price last;          /* PRICE_NONE before the first */
     int64_t age_ns;             /* of the latest data */

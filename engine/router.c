@@ -27,6 +27,11 @@ enum route router_verdict(long http_status, const char *message)
     return ROUTE_REJECTED;
 }
 
+enum side router_blocking_side(enum side side, const char *message)
+{
+    return strstr(message, "insufficient qty") ? side : side_opposite(side);
+}
+
 int64_t router_first_part(int64_t net, int64_t closing, enum side side, int64_t qty)
 {
     int64_t held = side == SIDE_SELL ? net : -net; /* what this side could close */

@@ -18,6 +18,10 @@ enum route {
 /* http_status 0: no reply. */
 enum route router_verdict(long http_status, const char *message);
 
+/* Whose orders stand in the way of one that got ROUTE_WAIT: those of the other side (they could trade with it), or, when
+ * the shares are held for another order, those of its own. */
+enum side router_blocking_side(enum side side, const char *message);
+
 /* How much of an order may go out now so that the account's net position does not pass through zero.
  * net: the account's signed shares; closing: shares of open orders that already go the same way. The rest
  * follows after this part's fill. An order that closes nothing goes whole. */

@@ -67,9 +67,10 @@ struct instance {
     int64_t sequence;
     int64_t minute_ns, minute_orders;
     int64_t session_equity;     /* when the session began */
-    bool in_plugin;
+    bool lost;                  /* max_loss was reached: no entries for the rest of the session */
 };
 
+enum { DUTY_LOST = -2 }; /* in records of duties: the loss limit was reached */
 enum due_kind { DUE_OPEN, DUE_DUTY, DUE_FLAT, DUE_CLOSE };
 struct due {
     int64_t time_ns;
@@ -224,6 +225,11 @@ static void forget_ended(struct runner *r, int32_t before)
     for (int i = 0; i < r->parts_count; i++)
         if (r->parts[i].used && r->parts[i].state == PART_FINAL && r->parts[i].date < before)
             r->parts[i].used = false;
+}
+
+bool runner_is_part(const struct runner *r, int part)
+{
+    return part >= 0 && part < r->parts_count && r->parts[part].used;
 }
 
 const struct part *runner_part(const struct runner *r, int part)
@@ -403,15 +409,17 @@ static bool host_is_last_session(void *self)
 
 static const struct runner_symbol *symbol_of(const struct instance *in, int symbol)
 {
-    assert(symbol >= 0 && symbol < in->host.symbols_count);
+    static const struct runner_symbol none = { .last = PRICE_NONE, .session_open = PRICE_NONE,
+                                               .regular_close = PRICE_NONE, .previous_close = PRICE_NONE };
+    if (symbol < 0 || symbol >= in->host.symbols_count)
+        return &none;
     return &in->runner->symbols[in->symbols[symbol]];
 }
 
 static int64_t host_position(void *self, int symbol)
 {
     const struct instance *in = self;
-    assert(symbol >= 0 && symbol < in->host.symbols_count);
-    return in->books[symbol].qty;
+    return symbol >= 0 && symbol < in->host.symbols_count ? in->books[symbol].qty : 0;
 }
 
 static struct price host_last_price(void *self, int symbol)
@@ -631,9 +639,12 @@ static void part_final(struct runner *r, int part, enum order_status status, con
         intent_end(r, intent);
 }
 
+static int64_t bounded(const struct runner *r, int symbol, int64_t held);
+
 static bool order_is_sound(const struct instance *in, const struct strategy_order *o, char why[RISK_REASON_SIZE])
 {
-    const char *wrong = o->symbol < 0 || o->symbol >= in->host.symbols_count ? "there is no such symbol"
+    const char *wrong = !o                                                   ? "there is no order"
+                      : o->symbol < 0 || o->symbol >= in->host.symbols_count ? "there is no such symbol"
                       : o->qty <= 0                                          ? "the quantity is not above 0"
                       : o->side != SIDE_BUY && o->side != SIDE_SELL          ? "there is no such side"
                       : o->type != ORDER_MARKET && o->type != ORDER_LIMIT    ? "there is no such type"
@@ -685,10 +696,12 @@ static bool may_send(struct runner *r, struct instance *in, const struct strateg
                            __builtin_add_overflow(q.others_micros, worth, &q.others_micros)))
             q.others_micros = INT64_MAX;
     }
-    if (in->config->risk.max_loss) {
-        struct instance_view v;
-        runner_view(r, in->index, &v);
-        q.session_pnl_micros = v.equity_micros - in->session_equity;
+    if (in->lost && !q.frozen)
+        q.frozen = "the session's loss limit was reached";
+    int64_t there = bounded(r, symbol, q.position);
+    if (there < o->qty && llabs(q.position) > there && risk_is_reducing(&q)) {
+        snprintf(why, RISK_REASON_SIZE, "the broker holds only %" PRId64 " of the shares: somebody else closed the rest", there);
+        return false;
     }
     return risk_check(&in->config->risk, &q, why);
 }
@@ -700,7 +713,7 @@ static int64_t host_order(void *self, const struct strategy_order *o)
     char why[RISK_REASON_SIZE];
 
     if (!may_send(r, in, o, why)) {
-        decide(r, in->index, o->symbol >= 0 && o->symbol < in->host.symbols_count ? in->symbols[o->symbol] : -1,
+        decide(r, in->index, o && o->symbol >= 0 && o->symbol < in->host.symbols_count ? in->symbols[o->symbol] : -1,
                "order refused: %s", why);
         return -1;
     }
@@ -741,6 +754,34 @@ static bool host_cancel(void *self, int64_t order_id)
     return false;
 }
 
+static struct position *book_of(struct runner *r, int instance, int symbol)
+{
+    struct instance *in = r->instances[instance];
+    int own = 0;
+    while (in->symbols[own] != symbol)
+        own++;
+    return &in->books[own];
+}
+
+/* An exit at the market must not wait behind an order of another instance that may rest for hours (an auction's, a
+ * limit): that one is canceled, and its owner does what it declares for this. */
+static void make_way(struct runner *r, int part, enum side blocking)
+{
+    const struct part *p = &r->parts[part];
+    int64_t held = book_of(r, p->instance, p->symbol)->qty * -side_sign(p->side);
+    if (p->type != ORDER_MARKET || p->tif != TIF_DAY || held < p->qty - p->filled)
+        return;
+    for (size_t i = 0; i < r->open_parts_count; i++) {
+        const struct part *other = &r->parts[r->open_parts[i]];
+        if (other->symbol != p->symbol || other->instance == p->instance || other->side != blocking ||
+            other->state != PART_WORKING || other->cancel_wanted || (other->type == ORDER_MARKET && other->tif == TIF_DAY))
+            continue;
+        decide(r, other->instance, other->symbol, "canceled: it stands in the way of an exit of %s",
+               r->instances[p->instance]->config->name);
+        intent_cancel(r, other->intent);
+    }
+}
+
 /* ---- the broker's answers */
 
 void runner_reply(struct runner *r, int part, enum route route, const char *reason, int64_t pause_ns)
@@ -754,6 +795,9 @@ void runner_reply(struct runner *r, int part, enum route route, const char *reas
         p->state = PART_WORKING;
         break;
     case ROUTE_WAIT:
+        make_way(r, part, router_blocking_side(p->side, reason));
+        p = &r->parts[part];
+        /* fall through */
     case ROUTE_LATER:
         if (p->tries >= ROUTE_TRIES_MAX || r->now_ns - p->created_ns > ROUTE_WAIT_MAX_NS) {
             part_final(r, part, ORDER_REJECTED, reason);
@@ -785,28 +829,49 @@ static bool news_price(const struct part *p, const struct runner_update *u, int6
     return true;
 }
 
-static void part_filled(struct runner *r, int part, int64_t news, struct price price, int64_t time_ns)
+static void book_fee(struct runner *r, int part, int64_t fee_micros)
+{
+    struct part *p = &r->parts[part];
+    if (fee_micros == 0)
+        return;
+    book_of(r, p->instance, p->symbol)->fees_micros += fee_micros;
+    p->fees_micros += fee_micros;
+    struct action *a = push(r, ACTION_FEE, p->instance);
+    a->part = part;
+    a->symbol = p->symbol;
+    a->qty = p->fees_micros;
+}
+
+void runner_fee(struct runner *r, int part, int64_t fees_micros)
+{
+    assert(part >= 0 && part < r->parts_count && r->parts[part].used);
+    r->parts[part].fee_due = false;
+    book_fee(r, part, fees_micros - r->parts[part].fees_micros);
+}
+
+/* false: a sum the books cannot hold; nothing changed. */
+static bool part_filled(struct runner *r, int part, int64_t news, struct price price, int64_t fee_micros, int64_t time_ns)
 {
     struct part *p = &r->parts[part];
     struct instance *in = r->instances[p->instance];
     struct runner_symbol *s = &r->symbols[p->symbol];
-    int own = 0;
-    while (in->symbols[own] != p->symbol)
-        own++;
-    bool ok = position_apply(&in->books[own], p->side, news, price, 0);
-    assert(ok);
-    (void)ok;
+    struct position *book = book_of(r, p->instance, p->symbol);
+    int own = (int)(book - in->books);
     int64_t value;
-    if (price_times(price, news, &value))
-        p->value_micros += value;
+    if (!price_times(price, news, &value) || __builtin_add_overflow(p->value_micros, value, &value) ||
+        !position_apply(book, p->side, news, price, 0))
+        return false;
+    p->value_micros = value;
     p->filled += news;
     s->net += side_sign(p->side) * news;
+    s->broker_qty += side_sign(p->side) * news;
     r->intents[p->intent].filled += p->state == PART_FINAL ? 0 : news;
     struct action *a = push(r, ACTION_FILL, p->instance);
     a->part = part;
     a->symbol = p->symbol;
     a->qty = p->filled;
     a->price = price;
+    book_fee(r, part, fee_micros);
     for (size_t i = 0; i < r->open_parts_count; i++) {
         struct part *w = &r->parts[r->open_parts[i]];
         if (w->symbol == p->symbol && w->state == PART_WAITING)
@@ -817,6 +882,7 @@ static void part_filled(struct runner *r, int part, int64_t news, struct price p
         in->plugin->on_fill(in->state, &in->host, &(struct strategy_fill){
             .order_id = p->intent_id, .symbol = own, .side = p->side, .qty = news, .price = price,
             .time_ns = time_ns });
+    return true;
 }
 
 bool runner_update(struct runner *r, int part, const struct runner_update *u)
@@ -832,8 +898,12 @@ bool runner_update(struct runner *r, int part, const struct runner_update *u)
         text_copy(p->broker_id, sizeof p->broker_id, u->broker_id);
     if (p->state == PART_NEW || p->state == PART_WAITING || p->state == PART_LATER)
         p->state = PART_WORKING; /* it is there */
-    if (news > 0)
-        part_filled(r, part, news, price, u->time_ns);
+    if (news > 0) {
+        bool told = u->fill_qty == news;
+        p->fee_due = p->fee_due || !told;
+        if (!part_filled(r, part, news, price, told ? u->fee_micros : 0, u->time_ns))
+            return false;
+    }
 
     p = &r->parts[part];
     if (p->state == PART_FINAL || news < 0) {
@@ -1079,6 +1149,7 @@ static void plan(struct runner *r)
         struct instance_view v;
         runner_view(r, i, &v);
         in->session_equity = v.equity_micros;
+        in->lost = was_fired(r, i, DUTY_LOST, -1);
         if (!was_fired(r, i, -1, -1))
             due_add(r, (struct due){ .time_ns = r->session.open_ns, .kind = DUE_OPEN, .instance = i });
         for (size_t d = 0; d < plugin->duties_count && in->status == INSTANCE_RUNNING; d++) {
@@ -1235,12 +1306,39 @@ void runner_quote(struct runner *r, int symbol, const struct quote *quote)
         settle(r);
 }
 
+/* A loss beyond the limit ends the session for the instance: what it holds is closed. It holds
+ * over a restart: it is on record like a duty. */
+static void check_losses(struct runner *r)
+{
+    for (int i = 0; i < r->instances_count; i++) {
+        struct instance *in = r->instances[i];
+        struct instance_view v;
+        if (!in->config->risk.max_loss || in->lost || in->status == INSTANCE_ENDED)
+            continue;
+        runner_view(r, i, &v);
+        if (v.equity_micros - in->session_equity > -in->config->risk.max_loss)
+            continue;
+        char lost[PRICE_TEXT_MAX];
+        price_format((struct price){ in->session_equity - v.equity_micros }, lost);
+        in->lost = in->closing = true;
+        in->close_retry_ns = 0;
+        struct action *a = push(r, ACTION_DUTY, i);
+        a->duty = DUTY_LOST;
+        snprintf(a->text, sizeof a->text, "loss limit");
+        decide(r, i, -1, "lost %s in this session: no more entries, the engine closes what is held", lost);
+        r->dirty = true;
+    }
+}
+
 void runner_time(struct runner *r, int64_t now_ns)
 {
+    check_losses(r);
     if (now_ns >= r->next_ns)
         fire_until(r, now_ns, false);
     else if (now_ns > r->now_ns)
         r->now_ns = now_ns;
+    if (r->dirty)
+        settle(r);
 }
 
 void runner_clock(struct runner *r, int64_t now_ns)
@@ -1311,6 +1409,11 @@ void runner_broker_holds(struct runner *r, int symbol, int64_t qty)
     r->symbols[symbol].broker_qty = qty;
 }
 
+void runner_broker_agrees(struct runner *r, int symbol)
+{
+    r->symbols[symbol].broker_known = false;
+}
+
 void runner_foreign(struct runner *r, int symbol, int64_t qty)
 {
     r->symbols[symbol].foreign = qty;
@@ -1352,7 +1455,8 @@ int runner_restore_part(struct runner *r, const struct part *old)
     r->parts[part].used = true;
     r->parts[part].state = PART_NEW;
     r->parts[part].intent = intent;
-    r->parts[part].filled = r->parts[part].value_micros = 0;
+    r->parts[part].filled = r->parts[part].value_micros = r->parts[part].fees_micros = 0;
+    r->parts[part].fee_due = false;
     r->parts[part].retry_ns = INT64_MAX;
     r->intents[intent].unsent -= old->qty;
     r->intents[intent].live++;
@@ -1363,12 +1467,8 @@ int runner_restore_part(struct runner *r, const struct part *old)
 void runner_restore_fill(struct runner *r, int part, int64_t filled, struct price price)
 {
     struct part *p = &r->parts[part];
-    struct instance *in = r->instances[p->instance];
     int64_t news = filled - p->filled, value;
-    int own = 0;
-    while (in->symbols[own] != p->symbol)
-        own++;
-    if (news <= 0 || filled > p->qty || !position_apply(&in->books[own], p->side, news, price, 0))
+    if (news <= 0 || filled > p->qty || !position_apply(book_of(r, p->instance, p->symbol), p->side, news, price, 0))
         return;
     if (price_times(price, news, &value))
         p->value_micros += value;
@@ -1376,6 +1476,24 @@ void runner_restore_fill(struct runner *r, int part, int64_t filled, struct pric
     p->state = PART_WORKING;
     r->symbols[p->symbol].net += side_sign(p->side) * news;
     r->intents[p->intent].filled += news;
+}
+
+void runner_restore_fee(struct runner *r, int part, int64_t fees_micros)
+{
+    struct part *p = &r->parts[part];
+    book_of(r, p->instance, p->symbol)->fees_micros += fees_micros - p->fees_micros;
+    p->fees_micros = fees_micros;
+}
+
+void runner_restore_book(struct runner *r, int instance, int symbol, enum side side, int64_t qty, struct price price)
+{
+    if (qty > 0 && position_apply(book_of(r, instance, symbol), side, qty, price, 0))
+        r->symbols[symbol].net += side_sign(side) * qty;
+}
+
+void runner_restore_book_fee(struct runner *r, int instance, int symbol, int64_t fee_micros)
+{
+    book_of(r, instance, symbol)->fees_micros += fee_micros;
 }
 
 void runner_restore_final(struct runner *r, int part, enum order_status status)
@@ -1503,6 +1621,11 @@ void runner_start(struct runner *r)
     }
     subscribe(r);
     plan(r);
+    for (size_t i = 0; i < r->open_intents_count;) /* the rest had not left: the strategy decides anew */
+        if (r->intents[r->open_intents[i]].live == 0)
+            intent_end(r, r->open_intents[i]);
+        else
+            i++;
     r->dirty = true;
     settle(r);
     next_due(r);

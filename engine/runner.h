@@ -59,6 +59,7 @@ enum action_kind {
     ACTION_ORDER,    /* part: journal it, then POST it; the answer goes to runner_reply */
     ACTION_CANCEL,   /* part: ask the broker to cancel it, once it is known there */
     ACTION_FILL,     /* part, qty (cumulative), price (of what is new): to the journal */
+    ACTION_FEE,      /* part, qty: all its fees so far, micros: to the journal */
     ACTION_FINAL,    /* part: its status is final; text: why */
     ACTION_DECISION, /* symbol (-1: none), text */
     ACTION_LOG,      /* text: the strategy's own line */
@@ -94,6 +95,8 @@ struct part {
     enum time_in_force tif;
     struct price limit;
     int64_t qty, filled, value_micros;
+    int64_t fees_micros;             /* booked so far */
+    bool fee_due;                    /* filled without an execution that told its fee: to be asked for (runner_fee) */
     enum order_status status;
     char broker_id[UUID_SIZE];       /* "" until the broker said it */
     bool cancel_wanted;
@@ -103,6 +106,7 @@ struct part {
     int64_t created_ns, retry_ns;
     char reason[ACTION_TEXT_SIZE];
 };
+bool runner_is_part(const struct runner *r, int part);
 const struct part *runner_part(const struct runner *r, int part);
 void runner_client_order_id(const struct runner *r, int part, char out[CLIENT_ORDER_ID_SIZE]);
 /* By the text of a client_order_id; -1: not one of the parts known now. */
@@ -119,6 +123,7 @@ struct runner_update {
     int64_t filled_qty;              /* cumulative */
     int64_t fill_qty;                /* of this execution; 0: not told */
     struct price fill_price;         /* likewise */
+    int64_t fee_micros;              /* likewise */
     struct price average;            /* of all that is filled; used when executions were missed */
     int64_t time_ns;
     const char *reason;
@@ -126,6 +131,8 @@ struct runner_update {
 /* What a stream or a REST answer says about a part. Idempotent: repeats and stale news change nothing. false:
  * news that cannot be (more filled than ordered); nothing changed. */
 bool runner_update(struct runner *r, int part, const struct runner_update *u);
+/* All fees of what a part has filled; the books take the difference. */
+void runner_fee(struct runner *r, int part, int64_t fees_micros);
 
 /* ---- control */
 /* No new entries, until thawed. why is kept (a sentence). */
@@ -136,8 +143,10 @@ void runner_cancel_all(struct runner *r);
 /* The engine closes every instance's position by itself; strategies' orders are refused from now on. queue: the
  * market is closed, send the exits for the next open. Also tries again what was refused. */
 void runner_close_all(struct runner *r, bool queue);
-/* What the broker holds of a symbol: closes are bounded by it. */
+/* What the broker holds of a symbol, should it be less than the books say: nothing beyond it is closed, or we would open
+ * what somebody else has closed. */
 void runner_broker_holds(struct runner *r, int symbol, int64_t qty);
+void runner_broker_agrees(struct runner *r, int symbol);
 /* Shares in the account that are nobody's here: what the broker holds beyond the books. */
 void runner_foreign(struct runner *r, int symbol, int64_t qty);
 int64_t runner_foreign_qty(const struct runner *r, int symbol);
@@ -147,6 +156,10 @@ void runner_end(struct runner *r, int instance, const char *status, const char *
 /* ---- what was before a restart; between runner_add and runner_start */
 int runner_restore_part(struct runner *r, const struct part *p); /* from the journal: number, or -1 */
 void runner_restore_fill(struct runner *r, int part, int64_t filled, struct price price);
+void runner_restore_fee(struct runner *r, int part, int64_t fees_micros);
+/* A fill, or a fee, of an order that is over: the books alone. */
+void runner_restore_book(struct runner *r, int instance, int symbol, enum side side, int64_t qty, struct price price);
+void runner_restore_book_fee(struct runner *r, int instance, int symbol, int64_t fee_micros);
 void runner_restore_final(struct runner *r, int part, enum order_status status);
 void runner_restore_due(struct runner *r, int instance, int32_t date, int duty, int row);
 bool runner_restore_state(struct runner *r, int instance, const void *state, size_t size);

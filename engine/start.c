@@ -252,6 +252,7 @@ static int adopt_order(struct engine *e, int instance, const struct client_order
         .instance = instance, .symbol = symbol, .date = id->date, .sequence = id->sequence,
         .intent_id = (int64_t)id->date * 1000000 + id->sequence, .intent_qty = o->qty, .side = o->side, .type = o->type,
         .tif = o->time_in_force, .limit = o->limit_price, .qty = o->qty, .created_ns = o->submitted_at, .tries = 1 };
+    text_copy(p.broker_id, sizeof p.broker_id, o->id);
     struct instance_view v;
     runner_view(e->runner, instance, &v);
     bool traded = false;
@@ -266,6 +267,8 @@ static int adopt_order(struct engine *e, int instance, const struct client_order
     if (o->filled_qty > 0 && price_is_set(o->filled_avg_price)) {
         runner_restore_fill(e->runner, part, o->filled_qty, o->filled_avg_price);
         ledger_put_fill(e->ledger, id->instance, &p, o->filled_qty, o->filled_avg_price);
+        if (e->ticks) /* our exchange: it may take fees */
+            venue_fees(e, part);
     }
     if (order_status_is_final(o->status)) {
         runner_restore_final(e->runner, part, o->status);
@@ -384,10 +387,7 @@ static bool read_positions(struct engine *e, struct err *err)
             if (strcmp(p.symbol, runner_symbol_name(e->runner, s)) == 0)
                 held = p.is_short && p.qty > 0 ? -p.qty : p.qty;
         }
-        int64_t foreign = held - runner_net(e->runner, s);
-        runner_foreign(e->runner, s, foreign);
-        if (foreign != 0)
-            log_warn("foreign_position", KV_TEXT("symbol", runner_symbol_name(e->runner, s)), KV_INT("qty", foreign));
+        e->gone[s] = e->differs[s] = venue_foreign(e, s, held);
     }
     json_decref(body);
     return true;
@@ -490,6 +490,7 @@ int engine_start(struct engine *e)
     e->bar_end = must_alloc(symbols, sizeof *e->bar_end);
     e->differs = must_alloc(symbols, sizeof *e->differs);
     e->foreign_moved = must_alloc(symbols, sizeof *e->foreign_moved);
+    e->gone = must_alloc(symbols, sizeof *e->gone);
 
     check_calendar(e, now_ns);
     bool journal_gone = ledger_is_empty(e->ledger);
@@ -543,6 +544,7 @@ void engine_clear(struct engine *e)
     free(e->bar_end);
     free(e->differs);
     free(e->foreign_moved);
+    free(e->gone);
     free(e->updates);
     free(e->sends);
     free(e->extra);

@@ -13,7 +13,7 @@
 
 #define LOOKUP_PAUSE_NS (2 * SECOND_NS)
 #define CANCEL_PAUSE_NS SECOND_NS
-enum { MISSES_MAX = 3 };
+enum { MISSES_MAX = 3, FEE_MISSES_MAX = 10 };
 
 struct call { /* one REST call about a part */
     struct engine *engine;
@@ -66,6 +66,13 @@ static struct part_extra *call_end(struct call *c, struct engine **e, int *part)
     return x;
 }
 
+/* Is the part this call was about still there, open or not? */
+static bool part_is(const struct engine *e, const struct call *c)
+{
+    return runner_is_part(e->runner, c->part) && runner_part(e->runner, c->part)->date == c->date &&
+           runner_part(e->runner, c->part)->sequence == c->sequence;
+}
+
 bool venue_is_busy(const struct engine *e)
 {
     return e->calls > 0 || e->committing || e->sends_count > 0;
@@ -79,7 +86,7 @@ void venue_update(struct engine *e, int part, const struct alpaca_order *o, cons
     struct runner_update news = {
         .broker_id = o->id, .status = o->status, .filled_qty = o->filled_qty == INT64_MIN ? 0 : o->filled_qty,
         .fill_qty = fill && u->qty != INT64_MIN ? u->qty : 0, .fill_price = fill ? u->price : PRICE_NONE,
-        .average = o->filled_avg_price, .reason = "",
+        .fee_micros = fill ? u->fee : 0, .average = o->filled_avg_price, .reason = "",
         .time_ns = u && u->timestamp ? u->timestamp : o->updated_at,
     };
     char reason[64];
@@ -91,6 +98,56 @@ void venue_update(struct engine *e, int part, const struct alpaca_order *o, cons
     if (!runner_update(e->runner, part, &news))
         log_error("order_news_refused", KV_TEXT("client_order_id", o->client_order_id), KV_INT("filled_qty", o->filled_qty),
                   KV_INT("qty", runner_part(e->runner, part)->qty));
+    if (runner_part(e->runner, part)->fee_due)
+        venue_fees(e, part);
+}
+
+/* ---- fees of executions the stream did not tell */
+
+static void fees_answered(void *ctx, const struct alpaca_reply *reply)
+{
+    struct call *c = ctx;
+    struct engine *e = c->engine;
+    int64_t fees = 0, qty = 0;
+    size_t i;
+    json_t *item;
+    e->calls--;
+    if (!part_is(e, c)) {
+        free(c);
+        return; /* forgotten long since */
+    }
+    const struct part *p = runner_part(e->runner, c->part);
+    struct part_extra *x = venue_extra(e, c->part);
+    x->asking_fees = false;
+    json_array_foreach(reply->status == 200 ? reply->body : NULL, i, item) {
+        struct alpaca_activity a;
+        struct err err;
+        if (alpaca_activity_decode(item, &a, &err) && strcmp(a.order_id, p->broker_id) == 0) {
+            fees += a.fee;
+            qty += a.qty;
+        }
+    }
+    if (qty == p->filled)
+        runner_fee(e->runner, c->part, fees);
+    else if (++x->fee_misses < FEE_MISSES_MAX)
+        x->fees_at = clock_mono_ns() + LOOKUP_PAUSE_NS;
+    else
+        log_error("fees_unknown", KV_TEXT("order_id", p->broker_id), KV_INT("filled_qty", p->filled), KV_INT("told_qty", qty));
+    free(c);
+    engine_turn(e);
+}
+
+void venue_fees(struct engine *e, int part)
+{
+    const struct part *p = runner_part(e->runner, part);
+    struct part_extra *x = venue_extra(e, part);
+    char path[UUID_SIZE + 80];
+    if (x->asking_fees || !p->broker_id[0])
+        return;
+    x->asking_fees = true;
+    x->fees_at = 0;
+    snprintf(path, sizeof path, "/v2/account/activities/FILL?direction=desc&page_size=100&order_id=%s", p->broker_id);
+    alpaca_rest_call(e->rest, "GET", path, NULL, fees_answered, call_new(e, part));
 }
 
 static bool take_order(struct engine *e, int part, const json_t *body)
@@ -262,6 +319,9 @@ void venue_poll(struct engine *e)
 {
     int64_t now = clock_mono_ns();
     size_t count;
+    for (int part = 0; part < e->extra_count; part++) /* of orders that ended too */
+        if (e->extra[part].fees_at && e->extra[part].fees_at <= now && runner_is_part(e->runner, part))
+            venue_fees(e, part);
     runner_open_parts(e->runner, &count);
     for (size_t i = 0; i < count; i++) {
         int part = runner_open_parts(e->runner, &count)[i];
@@ -274,7 +334,7 @@ void venue_poll(struct engine *e)
         /* 2 s without news where news is due, or 30 s: look. In lockstep the market stands still meanwhile. */
         bool due = p->tif == TIF_DAY && p->type == ORDER_MARKET && runner_now_ns(e->runner) >= runner_session(e->runner)->open_ns;
         if (!e->lockstep && p->state == PART_WORKING && !x->asking &&
-            now - x->mono_ns > (!e->trades_up || (due && p->filled < p->qty) ? 2 * SECOND_NS : 30 * SECOND_NS)) {
+            now - x->mono_ns > (!e->trades_up || p->cancel_wanted || (due && p->filled < p->qty) ? 2 * SECOND_NS : 30 * SECOND_NS)) {
             x->mono_ns = now;
             venue_look_up(e, part);
         }
@@ -314,6 +374,25 @@ static bool symbol_moves(const struct engine *e, int symbol)
     return false;
 }
 
+/* Somebody else who trades against our position takes our shares, for the account is one: that is no position of his, and
+ * nothing we may close once more. */
+bool venue_foreign(struct engine *e, int symbol, int64_t held)
+{
+    int64_t ours = runner_net(e->runner, symbol), foreign = held - ours;
+    bool gone = ours != 0 && foreign != 0 && (ours > 0) != (foreign > 0);
+    runner_foreign(e->runner, symbol, foreign);
+    if (gone) {
+        runner_broker_holds(e->runner, symbol, held);
+        log_error("shares_gone", KV_TEXT("symbol", runner_symbol_name(e->runner, symbol)), KV_INT("broker_qty", held),
+                  KV_INT("books_qty", ours));
+    } else {
+        runner_broker_agrees(e->runner, symbol);
+        if (foreign != 0)
+            log_warn("foreign_position", KV_TEXT("symbol", runner_symbol_name(e->runner, symbol)), KV_INT("qty", foreign));
+    }
+    return gone;
+}
+
 static void compared(void *ctx, const struct alpaca_reply *reply)
 {
     struct engine *e = ctx;
@@ -328,13 +407,13 @@ static void compared(void *ctx, const struct alpaca_reply *reply)
             if (symbol_moves(e, s)) {
                 continue; /* news may be on its way: next time */
             } else if (held[s] == ours + foreign) {
-                if (e->differs[s])
+                if (e->differs[s] && !e->gone[s])
                     log_info("books_agree_again", KV_TEXT("symbol", runner_symbol_name(e->runner, s)));
-                e->differs[s] = e->foreign_moved[s] = false;
+                e->foreign_moved[s] = false;
+                e->differs[s] = e->gone[s];
             } else if (e->foreign_moved[s]) {
-                runner_foreign(e->runner, s, held[s] - ours);
-                e->foreign_moved[s] = e->differs[s] = false;
-                log_warn("foreign_position", KV_TEXT("symbol", runner_symbol_name(e->runner, s)), KV_INT("qty", held[s] - ours));
+                e->foreign_moved[s] = false;
+                e->gone[s] = e->differs[s] = venue_foreign(e, s, held[s]);
             } else {
                 if (!e->differs[s])
                     log_error("books_differ", KV_TEXT("symbol", runner_symbol_name(e->runner, s)),
@@ -372,9 +451,12 @@ static void asked_positions(void *ctx, const struct alpaca_reply *reply)
     e->broker_known = e->broker_known && reply->status == 200 && positions_read(e, reply->body, held);
     e->broker_shares = 0;
     for (int s = 0; s < symbols && e->broker_known; s++) {
-        int64_t foreign = runner_foreign_qty(e->runner, s);
-        e->broker_shares += llabs(held[s] - foreign);
-        runner_broker_holds(e->runner, s, held[s] - foreign);
+        int64_t ours = runner_net(e->runner, s), there = held[s] - runner_foreign_qty(e->runner, s);
+        if (e->gone[s]) /* what is left of ours */
+            there = ours > 0 ? (held[s] < 0 ? 0 : held[s] < ours ? held[s] : ours)
+                             : (held[s] > 0 ? 0 : held[s] > ours ? held[s] : ours);
+        e->broker_shares += llabs(there);
+        runner_broker_holds(e->runner, s, there);
     }
     if (!e->broker_known)
         e->ask_again_at = clock_mono_ns() + SECOND_NS;

@@ -19,7 +19,8 @@ struct feed {
     size_t symbols_count;
     char (*symbols)[SYMBOL_SIZE];
     /* the cursor: one day at a time */
-    struct feed_day day, past; /* past: history's */
+    struct feed_day day, past; /* past: history's, each symbol's of a day of its own: */
+    int32_t *past_dates;       /* 0: not loaded */
     struct event *events;
     size_t events_count, events_size, next;
     int64_t from_ns;
@@ -39,6 +40,7 @@ struct feed *feed_new(const struct feed_source *source, const char (*symbols)[SY
     memcpy(f->symbols, symbols, count * sizeof *f->symbols);
     f->day.series = must_alloc(count, sizeof *f->day.series);
     f->past.series = must_alloc(count, sizeof *f->past.series);
+    f->past_dates = must_alloc(count, sizeof *f->past_dates);
     /* two days can meet at midnight: room for two events of a kind and symbol */
     f->quotes = must_alloc(2 * count, sizeof *f->quotes);
     f->ended = must_alloc(2 * count, sizeof *f->ended);
@@ -62,6 +64,7 @@ void feed_free(struct feed *f)
         return;
     day_free(f, &f->day);
     day_free(f, &f->past);
+    free(f->past_dates);
     f->source.free(f->source.state);
     free(f->symbols);
     free(f->events);
@@ -129,7 +132,7 @@ static void load_day(struct feed *f, int32_t date)
 {
     f->events_count = f->next = 0;
     while (f->events_count == 0) {
-        if (!f->source.load(f->source.state, date, 1, &f->day)) {
+        if (!f->source.load(f->source.state, date, 1, -1, &f->day)) {
             f->exhausted = true;
             return;
         }
@@ -183,12 +186,17 @@ void feed_take(struct feed *f, struct instant *out)
 
 /* ---- history */
 
-/* The past day at or after (before) date; keeps the one loaded when it is the same. */
-static const struct feed_day *past_day(struct feed *f, int32_t date, int step)
+/* A symbol's past day at or after (before) *date, which becomes its date; keeps the one loaded when it is the
+ * same. NULL: there is none. */
+static const struct feed_series *past_day(struct feed *f, int symbol, int32_t *date, int step)
 {
-    if (f->past.date == date)
-        return &f->past;
-    return f->source.load(f->source.state, date, step, &f->past) ? &f->past : NULL;
+    if (f->past_dates[symbol] != *date) {
+        if (!f->source.load(f->source.state, *date, step, symbol, &f->past))
+            return NULL;
+        f->past_dates[symbol] = f->past.date;
+    }
+    *date = f->past_dates[symbol];
+    return &f->past.series[symbol];
 }
 
 bool feed_daily(const struct bar *bars, size_t count, int32_t date, struct bar *out)
@@ -218,13 +226,12 @@ size_t feed_bars(struct feed *f, int symbol, int64_t from_ns, int64_t to_ns, str
     if (from_ns >= to_ns)
         return 0;
     int32_t date = calendar_date(from_ns), last = calendar_date(to_ns);
-    const struct feed_day *d;
-    while (count < max && date <= last && (d = past_day(f, date, 1)) && d->date <= last) {
-        const struct feed_series *s = &d->series[symbol];
+    const struct feed_series *s;
+    while (count < max && date <= last && (s = past_day(f, symbol, &date, 1)) && date <= last) {
         for (size_t i = 0; i < s->bars_count && count < max; i++)
             if (s->bars[i].open_time_ns >= from_ns && s->bars[i].open_time_ns < to_ns)
                 out[count++] = s->bars[i];
-        date = calendar_add_days(d->date, 1);
+        date = calendar_add_days(date, 1);
     }
     return count;
 }
@@ -234,12 +241,11 @@ size_t feed_days(struct feed *f, int symbol, int32_t from, int32_t to, struct ba
     if (f->source.days)
         return f->source.days(f->source.state, symbol, from, to, out, max);
     size_t count = 0;
-    const struct feed_day *d;
-    while (count < max && from <= to && (d = past_day(f, from, 1)) && d->date <= to) {
-        const struct feed_series *s = &d->series[symbol];
-        if (feed_daily(s->bars, s->bars_count, d->date, &out[count]))
+    const struct feed_series *s;
+    while (count < max && from <= to && (s = past_day(f, symbol, &from, 1)) && from <= to) {
+        if (feed_daily(s->bars, s->bars_count, from, &out[count]))
             count++;
-        from = calendar_add_days(d->date, 1);
+        from = calendar_add_days(from, 1);
     }
     return count;
 }
@@ -249,15 +255,14 @@ enum { LOOK_BACK_DAYS = 30 }; /* how many days with data a search for a last pri
 bool feed_last_bar(struct feed *f, int symbol, int64_t time_ns, struct bar *out)
 {
     int32_t date = calendar_date(time_ns);
-    const struct feed_day *d;
-    for (int n = 0; n < LOOK_BACK_DAYS && (d = past_day(f, date, -1)); n++) {
-        const struct feed_series *s = &d->series[symbol];
+    const struct feed_series *s;
+    for (int n = 0; n < LOOK_BACK_DAYS && (s = past_day(f, symbol, &date, -1)); n++) {
         for (size_t i = s->bars_count; i-- > 0;)
             if (s->bars[i].open_time_ns + MINUTE_NS <= time_ns) {
                 *out = s->bars[i];
                 return true;
             }
-        date = calendar_add_days(d->date, -1);
+        date = calendar_add_days(date, -1);
     }
     return false;
 }
@@ -265,16 +270,15 @@ bool feed_last_bar(struct feed *f, int symbol, int64_t time_ns, struct bar *out)
 bool feed_last_quote(struct feed *f, int symbol, int64_t time_ns, struct quote *out)
 {
     int32_t date = calendar_date(time_ns);
-    const struct feed_day *d;
-    for (int n = 0; n < LOOK_BACK_DAYS && (d = past_day(f, date, -1)); n++) {
-        const struct feed_series *s = &d->series[symbol];
+    const struct feed_series *s;
+    for (int n = 0; n < LOOK_BACK_DAYS && (s = past_day(f, symbol, &date, -1)); n++) {
         for (size_t i = s->quotes_count; i-- > 0;)
             if (s->quotes[i].time_ns + MINUTE_NS <= time_ns) {
                 *out = s->quotes[i];
                 out->time_ns += MINUTE_NS;
                 return true;
             }
-        date = calendar_add_days(d->date, -1);
+        date = calendar_add_days(date, -1);
     }
     return false;
 }
@@ -289,9 +293,9 @@ struct price feed_close_before(struct feed *f, int symbol, int32_t date)
                 return day.close;
         return PRICE_NONE;
     }
-    const struct feed_day *d;
-    for (int n = 0; n < LOOK_BACK_DAYS && (d = past_day(f, at, -1)); n++, at = calendar_add_days(d->date, -1))
-        if (feed_daily(d->series[symbol].bars, d->series[symbol].bars_count, d->date, &day))
+    const struct feed_series *s;
+    for (int n = 0; n < LOOK_BACK_DAYS && (s = past_day(f, symbol, &at, -1)); n++, at = calendar_add_days(at, -1))
+        if (feed_daily(s->bars, s->bars_count, at, &day))
             return day.close;
     return PRICE_NONE;
 }

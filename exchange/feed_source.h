@@ -23,9 +23,9 @@ struct feed_day {
 struct feed_source {
     void *state;
     void (*free)(void *state);
-    /* Loads the first day with data whose date is at or after (step 1) or at or before (step -1) `date`.
-     * false: there is none, and the day is unchanged. */
-    bool (*load)(void *state, int32_t date, int step, struct feed_day *day);
+    /* Loads the first day with data whose date is at or after (step 1) or at or before (step -1) `date`:
+     * of one symbol, or of all (-1). false: there is none, and the day is unchanged. */
+    bool (*load)(void *state, int32_t date, int step, int symbol, struct feed_day *day);
     /* Daily bars; NULL: make them of the minutes. */
     size_t (*days)(void *state, int symbol, int32_t from, int32_t to, struct bar *out, size_t max);
     bool is_synthetic;

@@ -220,12 +220,26 @@ json_t *activity_json(const struct venue *v, const struct fill *f)
     return j;
 }
 
+/* What a client sent may be cut off within a character, or be no UTF-8 at all; the message is there anyway. */
+static json_t *json_shown(const char *text)
+{
+    json_t *j = json_string(text);
+    if (j)
+        return j;
+    char *ascii = must_strdup(text);
+    for (char *c = ascii; *c; c++)
+        *c = (unsigned char)*c < 0x80 ? *c : '?';
+    j = json_string(ascii);
+    free(ascii);
+    return j;
+}
+
 json_t *refusal_json(const struct refusal *r)
 {
     json_t *j = json_object();
     if (r->code)
         json_object_set_new(j, "code", json_integer(r->code));
-    json_object_set_new(j, "message", json_string(r->message));
+    json_object_set_new(j, "message", json_shown(r->message));
     for (int i = 0; i < r->extra_count; i++)
         json_object_set_new(j, r->extra[i].name, json_string(r->extra[i].value));
     return j;

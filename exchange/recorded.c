@@ -387,7 +387,7 @@ static size_t first_quote_from(const struct quote *quotes, size_t count, int64_t
     return low;
 }
 
-static bool load(void *state, int32_t date, int step, struct feed_day *day)
+static bool load(void *state, int32_t date, int step, int symbol, struct feed_day *day)
 {
     const struct recording *rec = state;
     size_t low = 0, high = rec->dates_count; /* the first date >= `date` */
@@ -407,7 +407,8 @@ static bool load(void *state, int32_t date, int step, struct feed_day *day)
         return false;
     day->date = rec->dates[low];
     int64_t from = calendar_ns(day->date, 0), to = calendar_ns(calendar_add_days(day->date, 1), 0);
-    for (size_t i = 0; i < rec->count; i++) {
+    size_t first = symbol < 0 ? 0 : (size_t)symbol, end = symbol < 0 ? rec->count : first + 1;
+    for (size_t i = first; i < end; i++) {
         const struct series *s = &rec->series[i];
         struct feed_series *out = &day->series[i];
         size_t b = first_bar_from(s->minutes, s->minutes_count, from);

@@ -127,7 +127,8 @@ static bool read_token(struct call *c, struct bars_query *q)
         memcpy(q->token_symbol, text, (size_t)(at - text));
         q->token_ns = strtoll(at + 1, &end, 10);
     }
-    return end && *end == '\0' && end > at + 1
+    /* the years time_parse knows: sums with it have room */
+    return end && *end == '\0' && end > at + 1 && q->token_ns >= 0 && q->token_ns < INT64_C(7258118400) * SECOND_NS
                ? true
                : parameter_refuse(c, "page_token", "the token of the page before");
 }

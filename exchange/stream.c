@@ -194,14 +194,13 @@ static bool has_other_connection(const struct stream *s, const struct account *a
     return false;
 }
 
-static void data_login(struct stream *s, const json_t *m)
+static void data_login(struct stream *s, const char *key, const char *secret)
 {
     if (s->account) {
         send_error(s, 403, "already authenticated");
         return;
     }
-    struct account *a = exchange_login(s->exchange, json_string_value(json_object_get(m, "key")),
-                                       json_string_value(json_object_get(m, "secret")));
+    struct account *a = exchange_login(s->exchange, key, secret);
     if (a && !has_other_connection(s, a)) {
         s->account = a;
         send_json(s, json_pack("[{ss ss}]", "T", "success", "msg", "authenticated"));
@@ -256,7 +255,8 @@ static void data_message(struct stream *s, const json_t *m)
     if (!action)
         send_error(s, 400, "invalid syntax");
     else if (strcmp(action, "auth") == 0)
-        data_login(s, m);
+        data_login(s, json_string_value(json_object_get(m, "key")),
+                   json_string_value(json_object_get(m, "secret")));
     else if (!s->account)
         send_error(s, 401, "not authenticated");
     else if (strcmp(action, "subscribe") == 0 || strcmp(action, "unsubscribe") == 0)
@@ -373,6 +373,10 @@ bool stream_open(void *ctx, struct http_socket *socket, const char *path, const 
     if (exchange_has_ticks(x))
         json_object_set_new(json_array_get(greeting, 0), "lockstep", json_true());
     send_json(s, greeting);
+    char key[130], secret[130]; /* a client may log in by the handshake's headers */
+    if (http_socket_header(socket, "APCA-API-KEY-ID", key, sizeof key) &&
+        http_socket_header(socket, "APCA-API-SECRET-KEY", secret, sizeof secret))
+        data_login(s, key, secret);
     return true;
 }
 

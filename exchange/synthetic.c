@@ -8,7 +8,7 @@
 #include "core/base.h"
 #include "exchange/feed_source.h"
 
-enum { FIRST_DATE = 20000103, REGULAR_MAX = 390, PRE_MINUTES = 330, POST_MAX = 240 };
+enum { FIRST_DATE = 20000103, YEARS = 51, REGULAR_MAX = 390, PRE_MINUTES = 330, POST_MAX = 240 };
 
 struct walk {
     double base;   /* the price it reverts to */
@@ -16,8 +16,10 @@ struct walk {
     double own;    /* its own daily volatility */
     double volume; /* shares in an average minute */
     /* as far as it was walked: close of the session before `date` */
-    int32_t date;
-    double close;
+    struct milestone {
+        int32_t date; /* 0: none */
+        double close;
+    } at, years[YEARS]; /* years: where each began, so that going back is never far */
 };
 
 struct synthetic {
@@ -78,22 +80,29 @@ static double close_of(double previous, struct day_moves m)
     return cents(cents(previous * (1 + m.gap)) * (1 + m.session));
 }
 
-/* Close of the session before `date`, walking from where we are, or from the beginning to go back. */
+/* Close of the session before `date`, walking from where we are, or to go back, from the year's beginning. */
 static double close_before(const struct synthetic *s, size_t symbol, int32_t date)
 {
     struct walk *w = &s->walks[symbol];
-    if (w->date == 0 || date < w->date) {
-        w->date = FIRST_DATE;
-        w->close = cents(w->base);
+    if (w->at.date == 0) {
+        w->at = w->years[0] = (struct milestone){ FIRST_DATE, cents(w->base) };
+    } else if (date < w->at.date) {
+        int year = date / 10000 - FIRST_DATE / 10000;
+        while (year > 0 && (w->years[year].date == 0 || w->years[year].date > date))
+            year--;
+        w->at = w->years[year > 0 ? year : 0];
     }
     struct session x;
-    bool in = calendar_session(w->date, &x);
-    while (in && w->date < date) {
-        w->close = close_of(w->close, moves_of(s, s->symbols[symbol], w, w->date, w->close));
+    bool in = calendar_session(w->at.date, &x);
+    while (in && w->at.date < date) {
+        int year = w->at.date / 10000;
+        w->at.close = close_of(w->at.close, moves_of(s, s->symbols[symbol], w, w->at.date, w->at.close));
         in = calendar_next(&x, &x);
-        w->date = in ? x.date : date;
+        w->at.date = in ? x.date : date;
+        if (in && x.date / 10000 != year && x.date / 10000 - FIRST_DATE / 10000 < YEARS)
+            w->years[x.date / 10000 - FIRST_DATE / 10000] = w->at;
     }
-    return w->close;
+    return w->at.close;
 }
 
 static struct price price_of(double dollars)
@@ -214,7 +223,7 @@ static void make_series(const struct synthetic *s, size_t symbol, const struct s
     out->quotes = out->own_quotes;
 }
 
-static bool load(void *state, int32_t date, int step, struct feed_day *day)
+static bool load(void *state, int32_t date, int step, int symbol, struct feed_day *day)
 {
     const struct synthetic *s = state;
     struct session x;
@@ -228,7 +237,8 @@ static bool load(void *state, int32_t date, int step, struct feed_day *day)
     if (x.date < FIRST_DATE)
         return false;
     day->date = x.date;
-    for (size_t i = 0; i < s->count; i++)
+    size_t first = symbol < 0 ? 0 : (size_t)symbol, end = symbol < 0 ? s->count : first + 1;
+    for (size_t i = first; i < end; i++)
         make_series(s, i, &x, &day->series[i]);
     return true;
 }

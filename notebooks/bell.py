@@ -378,6 +378,7 @@ class Reconciliation:
     trades: Decimal
     exchange: Decimal | None = None     # the account's change; None: it could not be asked
     differences: list = field(default_factory=list)
+    trading: bool = False               # the figures were read one after another, while they moved
 
     @property
     def right(self):
@@ -389,7 +390,9 @@ class Reconciliation:
         line = f"P&L by the API {dollars(self.api, sign=True)}, sum of the trades {dollars(self.trades, sign=True)}, change of the exchange's account {there}"
         if self.right:
             return line + ": they agree to the cent, and every fill of the exchange is in the API once."
-        return line + ": THEY DO NOT AGREE. " + " ".join(self.differences[:5]) + (f" And {len(self.differences) - 5} more." if len(self.differences) > 5 else "")
+        why = self.differences[:5] + [f"And {len(self.differences) - 5} more."] * (len(self.differences) > 5)
+        why += ["A strategy is still trading, and figures read one after another need not agree: look again when it has finished."] * self.trading
+        return " ".join([line + ": THEY DO NOT AGREE.", *why])
 
     def _repr_html_(self):
         colour, back = ("#14532d", "#e8f5e9") if self.right else ("#ffffff", "#b71c1c")
@@ -399,7 +402,7 @@ class Reconciliation:
 def reconcile(api, fills, trips, cash=None):
     """The API's total, the trades, and what the broker says of account and fills."""
     total = sum(api.pnl(group_by="account")["total_pnl"], Decimal(0))
-    found = Reconciliation(total, sum(trips["pnl"], Decimal(0)))
+    found = Reconciliation(total, sum(trips["pnl"], Decimal(0)), trading=not api.runs(status="running").empty)
     try:
         account = api.exchange.account()
         if account["account_number"] != api.account:

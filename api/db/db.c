@@ -1,5 +1,6 @@
 #include "api/db/db.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <libpq-fe.h>
 #include <poll.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "api/records.h"
 #include "core/base.h"
@@ -287,9 +289,16 @@ static bool is_stale(const struct db *db)
 
 struct db *db_pool_take(struct db_pool *p, struct err *err)
 {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until); /* what a condition is waited for by */
+    until.tv_sec += POOL_WAIT_S;
     pthread_mutex_lock(&p->lock);
     while (p->out == POOL_SIZE)
-        pthread_cond_wait(&p->given, &p->lock);
+        if (pthread_cond_timedwait(&p->given, &p->lock, &until) == ETIMEDOUT && p->out == POOL_SIZE) {
+            pthread_mutex_unlock(&p->lock);
+            err_set(err, ERR_IO, "%d other questions are being asked: try later", POOL_SIZE);
+            return NULL;
+        }
     p->out++;
     struct db *db = p->idle_count ? p->idle[--p->idle_count] : NULL;
     pthread_mutex_unlock(&p->lock);

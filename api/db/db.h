@@ -57,11 +57,11 @@ bool db_list(struct db *db, const struct table *t, const struct filter *f, size_
              db_record *row, void *ctx, struct err *err);
 
 /* ---- readers' connections: opened when needed, at most POOL_SIZE, kept */
-enum { POOL_SIZE = 4 };
+enum { POOL_SIZE = 4, POOL_WAIT_S = 5 };
 struct db_pool;
 struct db_pool *db_pool_new(const struct db_options *options); /* options lent */
 void db_pool_free(struct db_pool *p);   /* every connection must have been given back */
-/* Waits its turn. NULL: the database cannot be reached. */
+/* Waits its turn, POOL_WAIT_S at most. NULL: none came free, or the database cannot be reached. */
 struct db *db_pool_take(struct db_pool *p, struct err *err);
 void db_pool_give(struct db_pool *p, struct db *db);
 

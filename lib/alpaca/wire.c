@@ -193,6 +193,30 @@ bool alpaca_order_decode(const json_t *j, struct alpaca_order *out, struct err *
     return true;
 }
 
+/* ---- fees: a member of ours, absent when 0 (docs/protocols.md) */
+
+static const struct json_field fee_fields[] = { { .name = "fee", .kind = FIELD_PRICE, .size = sizeof(int64_t) } };
+
+static void write_fee(json_t *j, int64_t fee)
+{
+    if (!fee)
+        return;
+    json_t *member = json_encode(&fee, fee_fields, COUNT_OF(fee_fields));
+    json_object_update(j, member);
+    json_decref(member);
+}
+
+static bool read_fee(const json_t *j, int64_t *fee, struct err *err)
+{
+    *fee = 0;
+    if (!json_object_get(j, "fee"))
+        return true;
+    bool ok = read_fields(j, fee_fields, COUNT_OF(fee_fields), fee, err);
+    if (*fee == INT64_MIN)
+        *fee = 0;
+    return ok;
+}
+
 /* ---- trade updates */
 
 const char *const alpaca_event_names[] = {
@@ -221,6 +245,7 @@ json_t *alpaca_trade_update_encode(const struct alpaca_trade_update *u)
     assert(u->event != ALPACA_EVENT_UNKNOWN);
     json_t *j = json_encode(u, update_fields, COUNT_OF(update_fields));
 
+    write_fee(j, u->fee);
     json_object_set_new(j, "order", alpaca_order_encode(&u->order));
     return j;
 }
@@ -228,7 +253,7 @@ json_t *alpaca_trade_update_encode(const struct alpaca_trade_update *u)
 bool alpaca_trade_update_decode(const json_t *j, struct alpaca_trade_update *out, struct err *err)
 {
     *out = (struct alpaca_trade_update){ .price = PRICE_NONE };
-    if (!read_fields(j, update_fields, COUNT_OF(update_fields), out, err) ||
+    if (!read_fields(j, update_fields, COUNT_OF(update_fields), out, err) || !read_fee(j, &out->fee, err) ||
         !alpaca_order_decode(json_object_get(j, "order"), &out->order, err))
         return err_prefix(err, "trade update");
     if (!out->timestamp) /* old servers leave it out of what is no fill, cancel or reject */
@@ -405,6 +430,7 @@ json_t *alpaca_activity_encode(const struct alpaca_activity *a)
 
     json_object_set_new(j, "activity_type", json_string("FILL"));
     json_object_set_new(j, "type", json_string(a->is_partial ? "partial_fill" : "fill"));
+    write_fee(j, a->fee);
     return j;
 }
 
@@ -413,7 +439,7 @@ bool alpaca_activity_decode(const json_t *j, struct alpaca_activity *out, struct
     const char *type, *kind;
 
     *out = (struct alpaca_activity){ .price = PRICE_NONE };
-    if (!read_fields(j, activity_fields, COUNT_OF(activity_fields), out, err))
+    if (!read_fields(j, activity_fields, COUNT_OF(activity_fields), out, err) || !read_fee(j, &out->fee, err))
         return err_prefix(err, "activity");
     kind = json_string_value(json_object_get(j, "activity_type"));
     if (kind && strcmp(kind, "FILL") != 0)

@@ -51,6 +51,7 @@ struct alpaca_trade_update { /* the "data" of a trade_updates message */
     struct price price;      /* fills: of this execution */
     int64_t qty;             /* fills; INT64_MIN otherwise */
     int64_t position_qty;    /* fills: account's position after; INT64_MIN otherwise */
+    int64_t fee;             /* micros; ours, for this execution: 0 when absent, as always at Alpaca */
     struct alpaca_order order;
 };
 static inline bool alpaca_event_is_fill(enum alpaca_event e)
@@ -91,6 +92,7 @@ struct alpaca_activity { /* FILL */
     bool is_partial;         /* "type": fill or partial_fill */
     struct price price;
     int64_t qty, cum_qty, leaves_qty;
+    int64_t fee;             /* micros; ours: 0 when absent, as always at Alpaca */
     enum side side;          /* reads sell_short as sell */
     enum order_status order_status;
 };

@@ -52,7 +52,7 @@ struct http_server_options {
     /* May be NULL. Before a body is read (never without one): true refuses, res is the answer (401). */
     bool (*on_head)(void *ctx, const struct http_request *req, struct http_response *res);
     void (*on_request)(void *ctx, const struct http_request *req, struct http_response *res);
-    /* Sockets. headers can be read only in on_open (content type picks the encoding). Returning false refuses. */
+    /* Sockets. Headers can be read only in on_open (content type picks the encoding). Returning false refuses. */
     bool (*on_open)(void *ctx, struct http_socket *s, const char *path, const char *content_type);
     void (*on_message)(void *ctx, struct http_socket *s, const char *data, size_t size, bool binary);
     void (*on_close)(void *ctx, struct http_socket *s, bool orderly); /* s is gone after */
@@ -65,6 +65,9 @@ int http_server_port(const struct http_server *s);
 void http_server_stop(struct http_server *s);
 void http_server_free(struct http_server *s);
 
+/* In on_open. false: absent, or it does not fit. Name without regard to case, below 64 bytes; not for headers
+ * that HTTP itself knows. */
+bool http_socket_header(const struct http_socket *s, const char *name, char *out, size_t size);
 void http_socket_send(struct http_socket *s, const void *data, size_t size, bool binary);
 /* Sends what is queued, then a close frame. */
 void http_socket_close(struct http_socket *s, int code);

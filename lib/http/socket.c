@@ -1,5 +1,6 @@
 #include "http/impl.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -173,6 +174,20 @@ void socket_sweep(struct http_server *server)
 }
 
 /* ---- receiving */
+
+bool http_socket_header(const struct http_socket *s, const char *name, char *out, size_t size)
+{
+    char wanted[65]; /* as libwebsockets keeps it: in lower case, with its colon */
+    size_t n = 0;
+    for (; name[n] && n < sizeof wanted - 1; n++)
+        wanted[n] = (char)tolower((unsigned char)name[n]);
+    wanted[n++] = ':';
+    int has = lws_hdr_custom_length(s->wsi, wanted, (int)n);
+    if (has < 0 || (size_t)has >= size)
+        return false;
+    out[0] = '\0';
+    return has == 0 || lws_hdr_custom_copy(s->wsi, out, (int)size, wanted, (int)n) >= 0;
+}
 
 static void receive(struct http_socket *s, const char *data, size_t size)
 {

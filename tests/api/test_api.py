@@ -359,6 +359,70 @@ def test_a_night_is_earned_the_next_day(api, made_up):
     assert days == {"2013-10-07": "3.00", "2013-10-08": "34.00", "2013-10-09": "163.00"}
 
 
+def close_of(account, day, strategy):
+    return point(account, 0, timestamp=f"2013-10-{day:02}T20:00:00Z", strategy=strategy)
+
+
+def test_a_position_at_the_close_is_on_record(api, made_up, questdb):
+    a = made_up.account()
+    spy, ibm = trade_week(api, a)
+    path = f"{V1}/position-snapshots"
+    assert api.items(path, account=a) == []
+    api.put(f"{V1}/equity", close_of(a, 7, "alpha"), close_of(a, 7, "beta"), close_of(a, 8, "beta"), accepted=3)
+
+    def told():
+        return [(s["timestamp"][:16], s["strategy"], s["symbol"], s["quantity"], s["market_price"])
+                for s in api.items(path, account=a)]
+    monday, tuesday = "2013-10-07T20:00", "2013-10-08T20:00"
+    wanted = [(monday, "alpha", spy, "133", "168.50"), (monday, "beta", ibm, "10", "181.25"),
+              (monday, "beta", spy, "-70", "168.50"), (tuesday, "beta", ibm, "0", "182.00"),
+              (tuesday, "beta", spy, "-70", "168.90")]
+    wait_until("the closes are on record", 10, lambda: told() == wanted)
+    # The same numbers as the P&L of the days up to then.
+    for s in api.items(path, account=a):
+        day = int(s["timestamp"][8:10])
+        p, = api.items(f"{V1}/pnl", account=a, strategy=s["strategy"], symbol=s["symbol"], group_by="",
+                       end=f"2013-10-{day + 1:02}")
+        assert (s["realized_pnl"], s["unrealized_pnl"]) == (p["realized_pnl"], p["unrealized_pnl"])
+    assert api.items(path, account=a, symbol=ibm) == [s for s in api.items(path, account=a) if s["symbol"] == ibm]
+    assert len(api.items(path, account=a, start="2013-10-08")) == 2
+    assert api.items(path, account=a, limit=2) == api.items(path, account=a)
+    # A fill told late makes it another; there is still one row.
+    api.put(f"{V1}/order-events", fill(a, 99, "buy", "181", 5, strategy="beta", symbol=ibm, timestamp=stamp(400),
+                                       submitted_at=stamp(400)), accepted=1)
+    wanted[1] = (monday, "beta", ibm, "15", "181.25")
+    wanted[3] = (tuesday, "beta", ibm, "5", "182.00")
+    wait_until("the late fill counts", 10, lambda: told() == wanted)
+    before = api.items(path, account=a)
+    api.end(signal.SIGKILL)
+    api.start()
+    assert api.items(path, account=a) == before
+    # A crash between the equity and the snapshot.
+    api.put(f"{V1}/equity", close_of(a, 8, "alpha"), accepted=1)
+    api.end(signal.SIGKILL)
+    api.start()
+    wanted.insert(3, (tuesday, "alpha", spy, "-37", "168.90"))
+    wait_until("it is made up for", 10, lambda: told() == wanted)
+
+
+def test_sums_beyond_64_bits_are_refused(api, made_up):
+    a = made_up.account()
+    for n in range(1, 3):  # each holds what fits; together it does not
+        api.put(f"{V1}/order-events", fill(a, n, price="1000000", qty=1000000, symbol=f"{a}.{n}", fee=None), accepted=1)
+        api.put(f"{V1}/bars", bar(f"{a}.{n}", 60, "9000000"), accepted=1)
+    assert len(api.items(f"{V1}/pnl", account=a, group_by="symbol")) == 2
+    reply = api.ask("GET", f"{V1}/pnl?account={a}")
+    assert reply.status_code == 500 and "64 bits" in reply.json()["detail"]
+    assert api.items(f"{V1}/pnl", account=a, symbol=f"{a}.1")[0]["total_pnl"] == "8000000000000.00"
+
+
+def test_a_fill_no_position_could_hold_is_refused(api, made_up):
+    a = made_up.account()
+    reply = api.post(f"{V1}/order-events", fill(a, 1, price="1000000.01", qty=1000000))
+    assert reply.status_code == 422 and reply.json()["errors"][0]["pointer"] == "/fill_price"
+    assert api.items(f"{V1}/fills", account=a) == []
+
+
 # ---- lists
 
 def test_pages_equal_one_page(api, made_up):
@@ -387,10 +451,11 @@ def test_csv_says_what_json_says(api, made_up):
     rid = str(uuid.uuid4())
     api.put(f"{V1}/orders", intent(a, 50, reason='with "quotes", commas\nand lines'), accepted=1)
     api.put(f"{V1}/decisions", decision(a, 1, rid, text='=1+1,"x"\r\n;', symbol=None), accepted=1)
-    api.put(f"{V1}/equity", point(a, 1), accepted=1)
+    api.put(f"{V1}/equity", point(a, 1), close_of(a, 7, "alpha"), accepted=2)
     api.put(f"{V1}/runs", run(a), accepted=1)
+    wait_until("the close is on record", 10, lambda: api.items(f"{V1}/position-snapshots", account=a))
     lists = [p for p, op in OPENAPI["paths"].items() if "get" in op and "text/csv" in op["get"]["responses"]["200"]["content"]]
-    assert len(lists) == 10
+    assert len(lists) == 11
     for path in lists:
         params = {"symbol": f"{a}.S"} if path.endswith("bars") else {"account": a}
         items = api.get(path, limit=1000, **params)["items"]
@@ -440,6 +505,26 @@ def test_runs_and_strategies(api, made_up):
     latest, = api.items(f"{V1}/strategies", account=a)
     assert (latest["id"], latest["status"], latest["days"], latest["symbols"]) == ("moody", "stopped", 7, ["SPY", "IBM"])
     assert api.items(f"{V1}/runs", run_id=first["run_id"]) == runs[:1]
+    text = "strategy: moody_trader # \u00fc\n" * 3000
+    api.put(f"{V1}/runs", {**second, "version": 3, "config_text": text, "status": "failed"}, accepted=1)
+    whole = api.get(f"{V1}/runs/{second['run_id']}")
+    assert whole["config_text"] == text and whole["version"] == 3
+    listed, = api.items(f"{V1}/runs", run_id=second["run_id"])
+    assert {k: v for k, v in whole.items() if k != "config_text"} == listed
+    for nobody in (str(uuid.uuid4()), "x", "x" * 3000, "%27", "a,b"):
+        assert api.ask("GET", f"{V1}/runs/{nobody}").status_code == 404
+
+
+@pytest.mark.parametrize("path", [p for p, op in OPENAPI["paths"].items() if "get" in op])
+def test_long_texts_find_nothing_and_hurt_nobody(api, path):
+    for text in ("A" * 600, "A" * 1900, "A," * 63 + "A", "%00" * 9):
+        if "{id}" in path:
+            assert api.ask("GET", path.replace("{id}", text)).status_code in (404, 400)
+            continue
+        for p in OPENAPI["paths"][path]["get"].get("parameters", []):
+            name = resolve(p)["name"]
+            if name in ("account", "strategy", "symbol", "run_id", "order_id", "status", "source", "event"):
+                assert api.get(path, **{name: text})["items"] == []
 
 
 NASTY = ["'; DROP TABLE orders; --", "' OR '1'='1", "\\", "$1", "%s%n", "a\\'b''c", "\U0001F4A9", "null", "{}", '"',
@@ -479,6 +564,17 @@ def test_wrong_queries(api, path):
             assert api.ask("GET", f"{path}?start={when}").status_code == 400
     assert api.ask("GET", f"{path}?limit=%ff").status_code == 400
     assert api.ask("GET", f"{path}?symbol=%ff" if "symbol" in str(OPENAPI["paths"][path]) else f"{path}?account=%ff").status_code == 400
+
+
+def test_a_range_that_ends_before_it_starts_is_empty(api, made_up):
+    a = made_up.account()
+    api.put(f"{V1}/order-events", fill(a, 1), accepted=1)
+    api.put(f"{V1}/equity", point(a, 1), accepted=1)
+    for path in LISTS:
+        parameters = [resolve(p)["name"] for p in OPENAPI["paths"][path]["get"]["parameters"]]
+        if "start" in parameters:
+            for start, end in (("2013-10-09", "2013-10-07"), ("2013-10-07", "2013-10-07")):
+                assert api.get(path, start=start, end=end)["items"] == [], (path, start, end)
 
 
 def test_pnl_refuses_what_it_cannot_group_by(api):
@@ -714,6 +810,32 @@ def test_sigterm_finishes_what_was_begun(api, made_up, questdb):
     api.start()
     known = {f["execution_id"] for f in api.items(f"{V1}/fills", account=a, limit=1000)}
     assert set(answered) <= known
+
+
+def test_killed_under_load_it_keeps_what_it_acknowledged(api, made_up, questdb):
+    a = made_up.account()
+    acknowledged = set()
+
+    def client(k):
+        session = requests.Session()
+        for n in range(100000):
+            body = fill(a, k * 100000 + n + 1)
+            try:
+                if session.post(f"{api.url}{V1}/order-events", json=body, timeout=30).status_code == 200:
+                    acknowledged.add(body["execution_id"])
+            except requests.RequestException:
+                return
+    for _ in range(3):
+        then = len(acknowledged)
+        threads = [threading.Thread(target=client, args=(k,)) for k in range(8)]
+        [t.start() for t in threads]
+        wait_until("some are acknowledged", 30, lambda: len(acknowledged) > then + 50)
+        api.end(signal.SIGKILL)
+        [t.join() for t in threads]
+        api.start()
+        told = [f["execution_id"] for f in api.items(f"{V1}/fills", account=a, limit=1000)]
+        assert len(told) == len(set(told)) and acknowledged <= set(told)
+        assert api.items(f"{V1}/positions", account=a)[0]["quantity"] == str(100 * len(told))
 
 
 def test_questdb_dies_and_comes_back(api, made_up, questdb):

@@ -129,7 +129,7 @@ def watch(crew, account):
         elif crew.plan.speed == "lockstep" and time.monotonic() - moved > STALL:
             crew.failed("engine", f"The market has stood still at {seen} for {STALL} seconds: somebody does not acknowledge.")
         time.sleep(0.15)
-    status = process.exit_status("engine")
+    status = process.last_status("engine")
     crew.started = [name for name in crew.started if name != "engine"]
     if status != 0:
         raise Trouble(f"The engine ended with status {status} ({parts.ENGINE_STATUS.get(status, 'unexpected')}).",

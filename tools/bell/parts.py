@@ -173,7 +173,7 @@ class Crew:
         self.started.append(name)
         while True:
             if process.find(name) is None:
-                self.failed(name, f"{name} ended at once (status {process.exit_status(name)}).")
+                self.failed(name, f"{name} ended at once (status {process.last_status(name)}).")
             try:
                 if part.is_ready(self.ports):
                     break
@@ -197,7 +197,7 @@ class Crew:
         for name in ("exchange", "questdb", "api", "streamer"):
             if process.find(name) is not None:
                 continue
-            sentence = f"{name} ended in the middle (status {process.exit_status(name)})."
+            sentence = f"{name} ended in the middle (status {process.last_status(name)})."
             if name == "exchange" or self.revived.count(name) == REVIVALS:
                 self.failed(name, sentence)
             talk.step("restart", sentence)

@@ -57,6 +57,15 @@ def exit_status(name):
         return None
 
 
+def last_status(name):
+    """exit_status of one that has just ended: its keeper writes it a moment later."""
+    for _ in range(200):
+        if exit_status(name) is not None:
+            break
+        time.sleep(0.01)
+    return exit_status(name)
+
+
 def program_changed(pid):
     """The running program is not the one on disk any more."""
     try:
@@ -99,11 +108,7 @@ def stop(name, patience, sig=signal.SIGTERM):
             deadline += 10
         time.sleep(0.02)
     (RUN / f"{name}.pid").unlink(missing_ok=True)
-    for _ in range(100):  # the keeper writes the status a moment later
-        if exit_status(name) is not None:
-            break
-        time.sleep(0.01)
-    return exit_status(name)
+    return last_status(name)
 
 
 def log_tail(name, lines=12):

@@ -189,6 +189,33 @@ static void a_trade_update_survives_writing_and_reading(void **state)
     json_decref(j);
 }
 
+static void a_fee_is_there_when_it_is_not_0(void **state)
+{
+    (void)state;
+    static const struct { const char *member; int64_t fee; } rows[] = {
+        { "", 0 }, { ",\"fee\":null", 0 }, { ",\"fee\":\"0.013\"", 13000 }, { ",\"fee\":1.5", 1500000 }, { ",\"fee\":\"-0.01\"", -10000 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[600];
+        struct err err;
+        struct alpaca_activity a, b;
+        snprintf(text, sizeof text,
+                 "{\"id\":\"20220202135509981::2d7be4ff-d1f3-43e9-856a-0f5cf5c5088e\",\"activity_type\":\"FILL\","
+                 "\"transaction_time\":\"2022-02-02T18:55:09.981482Z\",\"type\":\"fill\",\"price\":\"1\",\"qty\":\"1\",\"side\":\"buy\","
+                 "\"symbol\":\"SPY\",\"order_id\":\"5f4a07dc-6234-4985-9dc0-d0b1c0b7a7b2\"%s}", rows[i].member);
+        json_t *j = json_read(text, strlen(text), &err), *again;
+        if (!alpaca_activity_decode(j, &a, &err))
+            fail_msg("%s", err.text);
+        assert_int_equal(a.fee, rows[i].fee);
+        again = alpaca_activity_encode(&a);
+        assert_int_equal(json_object_get(again, "fee") != NULL, rows[i].fee != 0);
+        assert_true(alpaca_activity_decode(again, &b, &err));
+        assert_int_equal(b.fee, rows[i].fee);
+        json_decref(again);
+        json_decref(j);
+    }
+}
+
 static void an_activity_is_read_with_or_without_an_account(void **state)
 {
     static const char text[] =
@@ -383,6 +410,7 @@ int main(void)
         cmocka_unit_test(a_foreign_fill_is_read_as_far_as_it_is_understood),
         cmocka_unit_test(trade_updates_are_read_leniently),
         cmocka_unit_test(a_trade_update_survives_writing_and_reading),
+        cmocka_unit_test(a_fee_is_there_when_it_is_not_0),
         cmocka_unit_test(an_activity_is_read_with_or_without_an_account),
         cmocka_unit_test(a_position_is_read_and_its_fractions_worked_out),
         cmocka_unit_test(an_account_is_read_with_what_it_tells),

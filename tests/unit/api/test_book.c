@@ -40,13 +40,15 @@ static void adds_up(uint64_t seed, bool shuffled)
     assert_int_equal(all.fills, FILLS);
     for (int32_t day = 0; (day = holding_next_date(h, day)); day++) {
         struct pnl p = holding_pnl(h, day, day + 1);
-        sum.fills += p.fills;
-        sum.traded_qty += p.traded_qty;
-        sum.realized += p.realized;
-        sum.unrealized += p.unrealized;
-        sum.fees += p.fees;
+        pnl_add(&sum, &p);
     }
-    assert_memory_equal(&sum, &all, sizeof sum);
+    assert_int_equal(sum.fills, all.fills);
+    assert_int_equal(sum.traded_qty, all.traded_qty);
+    assert_int_equal(sum.realized, all.realized);
+    assert_int_equal(sum.unrealized, all.unrealized);
+    assert_int_equal(sum.fees, all.fees);
+    assert_int_equal(pnl_total(&sum), all.realized + all.unrealized - all.fees);
+    assert_false(sum.is_beyond);
     book_clear(&book);
     mark_free(mark);
 }
@@ -94,12 +96,60 @@ static void an_older_bar_takes_nothing_back(void **state)
     mark_free(mark);
 }
 
+static void a_sum_beyond_64_bits_is_told(void **state)
+{
+    struct pnl most = { .realized = INT64_MAX }, one = { .realized = 1 }, fee = { .realized = INT64_MIN, .fees = 1 };
+    (void)state;
+    pnl_add(&most, &(struct pnl){ 0 });
+    assert_int_equal(pnl_total(&most), INT64_MAX);
+    assert_false(most.is_beyond);
+    pnl_add(&most, &one);
+    assert_true(most.is_beyond);
+    pnl_add(&one, &most);
+    assert_true(one.is_beyond); /* and stays so */
+    pnl_total(&fee);
+    assert_true(fee.is_beyond);
+}
+
+static void a_day_stands_as_it_ended(void **state)
+{
+    static const struct order buy = { .account = "A", .strategy = "s", .symbol = "SPY", .side = SIDE_BUY },
+                              sell = { .account = "A", .strategy = "s", .symbol = "SPY", .side = SIDE_SELL };
+    const struct fill first = { .order = &buy, .timestamp = monday_ns, .quantity = 10, .price = 100 * USD },
+                      last = { .order = &sell, .timestamp = monday_ns + DAY_NS, .quantity = 10, .price = 103 * USD };
+    static const struct { int32_t date; bool told; int64_t qty, mark, realized, unrealized; } rows[] = {
+        { 20131006, false, 0, INT64_MIN, 0, 0 }, { 20131007, true, 10, 101 * USD, 0, 10 * USD },
+        { 20131008, true, 0, 101 * USD, 30 * USD, 0 }, { 20131009, false, 0, 105 * USD, 30 * USD, 0 },
+    };
+    struct mark *mark = must_alloc(1, sizeof *mark);
+    struct book book = { 0 };
+    struct position_snapshot p;
+    (void)state;
+    assert_null(book_find(&book, &buy));
+    book_add(&book, &last, mark);
+    book_add(&book, &first, mark);
+    assert_true(mark_bar(mark, &(struct minute_bar){ .timestamp = monday_ns, .close = 101 * USD }));
+    assert_true(mark_bar(mark, &(struct minute_bar){ .timestamp = monday_ns + 2 * DAY_NS, .close = 105 * USD }));
+    assert_false(mark_bar(mark, &(struct minute_bar){ .timestamp = monday_ns - MINUTE_NS, .close = 7 * USD }));
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        assert_int_equal(holding_view_at(book_find(&book, &buy), rows[i].date, &p), rows[i].told);
+        assert_int_equal(p.quantity, rows[i].qty);
+        assert_int_equal(p.market_price, rows[i].mark);
+        assert_int_equal(p.realized_pnl, rows[i].realized);
+        assert_int_equal(p.unrealized_pnl, rows[i].unrealized);
+    }
+    book_clear(&book);
+    mark_free(mark);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(days_add_up_to_the_whole_and_to_the_cash),
         cmocka_unit_test(without_a_bar_nothing_is_unrealised),
         cmocka_unit_test(an_older_bar_takes_nothing_back),
+        cmocka_unit_test(a_sum_beyond_64_bits_is_told),
+        cmocka_unit_test(a_day_stands_as_it_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

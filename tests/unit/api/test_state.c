@@ -213,12 +213,160 @@ static void a_bar_is_known_by_minute_symbol_and_source(void **state)
     state_free(s);
 }
 
+/* ---- positions at the close */
+
+static const int64_t monday_close = INT64_C(1381176000) * SECOND_NS; /* 2013-10-07 16:00 in New York */
+
+static void trade(struct state *s, int n, int side, int64_t at, int64_t qty)
+{
+    struct event e;
+    table_init(&event_table, &e);
+    strcpy(e.account, account);
+    snprintf(e.client_order_id, sizeof e.client_order_id, "bell.s.20131007.%d", n);
+    snprintf(e.execution_id, sizeof e.execution_id, "x%d", n);
+    strcpy(e.event_key, e.execution_id);
+    strcpy(e.order_id, e.execution_id);
+    strcpy(e.event, "fill");
+    strcpy(e.strategy, "s");
+    strcpy(e.symbol, "SPY");
+    e.side = side;
+    e.timestamp = e.submitted_at = at;
+    e.quantity = e.filled_quantity = e.fill_quantity = qty;
+    e.fill_price = e.average_price = 100 * USD;
+    e.status = ORDER_FILLED;
+    assert_true(state_plan(s, &event_table, &e));
+}
+
+static void tell_equity(struct state *s, const char *strategy, int64_t at)
+{
+    struct equity e = { .timestamp = at };
+    strcpy(e.account, account);
+    strcpy(e.strategy, strategy);
+    assert_true(state_plan(s, &equity_table, &e));
+}
+
+static void tell_bar(struct state *s, int64_t at, int64_t dollars)
+{
+    struct minute_bar b = { .timestamp = at, .symbol = "SPY", .source = "x", .close = dollars * USD };
+    assert_true(state_plan(s, &bar_table, &b));
+}
+
+/* Publishes and takes what is due: at most one row, of this close; qty INT64_MIN: none. */
+static struct position_snapshot due(struct state *s, int64_t close, int64_t qty)
+{
+    const struct position_snapshot *const *rows;
+    struct position_snapshot row = { 0 };
+    state_publish(s);
+    size_t count = state_snapshots(s, &rows);
+    assert_int_equal(count, qty != INT64_MIN);
+    if (count) {
+        row = *rows[0];
+        assert_int_equal(row.timestamp, close);
+        assert_int_equal(row.quantity, qty);
+    }
+    state_snapshots_taken(s);
+    assert_int_equal(state_snapshots(s, &rows), 0);
+    return row;
+}
+
+static void a_close_is_a_snapshot_and_what_is_late_makes_it_anew(void **state)
+{
+    enum { NONE = 0 }; /* no row is expected */
+    struct state *s = state_new();
+    (void)state;
+    trade(s, 1, SIDE_BUY, monday_close - HOUR_NS, 100);
+    tell_bar(s, monday_close - MINUTE_NS, 101);
+    tell_equity(s, "s", monday_close - MINUTE_NS);
+    due(s, NONE, INT64_MIN);                     /* not closed yet */
+    tell_equity(s, "other", monday_close);
+    due(s, NONE, INT64_MIN);                     /* not its own */
+    tell_equity(s, "s", monday_close);
+    assert_int_equal(due(s, monday_close, 100).market_value, 100 * 101 * USD);
+    tell_equity(s, "s", monday_close + MINUTE_NS);
+    due(s, NONE, INT64_MIN);                     /* one close a session */
+    trade(s, 2, SIDE_BUY, monday_close, 50);     /* of the closing auction, told late */
+    assert_int_equal(due(s, monday_close, 150).market_value, 150 * 101 * USD);
+    tell_bar(s, monday_close - 2 * MINUTE_NS, 7);
+    due(s, NONE, INT64_MIN);                     /* not the date's last bar */
+    tell_bar(s, monday_close + MINUTE_NS, 102);
+    assert_int_equal(due(s, monday_close, 150).market_price, 102 * USD);
+    trade(s, 3, SIDE_SELL, monday_close + 18 * HOUR_NS, 150);
+    due(s, NONE, INT64_MIN);                     /* the day after */
+    tell_equity(s, "s", monday_close + DAY_NS);
+    due(s, monday_close + DAY_NS, 0);            /* flat, but it had a fill */
+    tell_equity(s, "s", monday_close + 2 * DAY_NS);
+    due(s, NONE, INT64_MIN);                     /* flat all day */
+    trade(s, 4, SIDE_SELL, monday_close - HOUR_NS, 150);
+    state_publish(s);
+    const struct position_snapshot *const *rows;
+    assert_int_equal(state_snapshots(s, &rows), 3); /* it was another position on all three dates */
+    state_free(s);
+}
+
+static void closes_without_snapshots_get_them_at_the_next_start(void **state)
+{
+    for (int recorded = 0; recorded < 2; recorded++) {
+        struct state *s = state_new();
+        struct event e;
+        struct equity q = { .timestamp = monday_close };
+        const struct position_snapshot *const *rows;
+        (void)state;
+        table_init(&event_table, &e);
+        strcpy(e.account, account);
+        strcpy(e.client_order_id, ours);
+        strcpy(e.execution_id, "x");
+        strcpy(e.event, "fill");
+        strcpy(e.strategy, "s");
+        strcpy(e.symbol, "SPY");
+        e.timestamp = monday_close - HOUR_NS;
+        e.quantity = e.filled_quantity = e.fill_quantity = 5;
+        e.fill_price = 10 * USD;
+        strcpy(q.account, account);
+        strcpy(q.strategy, "s");
+        state_load(s, &equity_table, &q);
+        if (recorded)
+            state_load(s, &snapshot_table, &(struct position_snapshot){
+                .timestamp = monday_close, .account = "A", .strategy = "s", .symbol = "SPY", .quantity = 5,
+                .average_price = 10 * USD, .market_price = INT64_MIN, .market_value = INT64_MIN });
+        state_load(s, &event_table, &e);
+        state_loaded(s);
+        assert_int_equal(state_snapshots(s, &rows), recorded ? 0 : 1);
+        state_free(s);
+    }
+}
+
+static void an_order_is_found_by_any_name_it_had(void **state)
+{
+    struct state *s = state_new();
+    const struct order *const *found;
+    char long_text[5000];
+    (void)state;
+    memset(long_text, 'x', sizeof long_text - 1);
+    long_text[sizeof long_text - 1] = '\0';
+    feed(s, "intent 1");
+    assert_int_equal(state_orders_named(s, ours, &found), 0);
+    state_publish(s);
+    assert_int_equal(state_orders_named(s, ours, &found), 1);
+    assert_int_equal(state_orders_named(s, "o", &found), 0);
+    feed(s, "new 2 0");
+    feed(s, "filled 3 100 x 100 10");
+    state_publish(s);
+    assert_int_equal(state_orders_named(s, "o", &found), 1);
+    assert_string_equal(found[0]->client_order_id, ours);
+    assert_int_equal(state_orders_named(s, long_text, &found), 0);
+    assert_null(state_mark(s, long_text));
+    state_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_change_is_a_version),
         cmocka_unit_test(a_loaded_state_makes_up_for_lost_versions),
         cmocka_unit_test(a_bar_is_known_by_minute_symbol_and_source),
+        cmocka_unit_test(a_close_is_a_snapshot_and_what_is_late_makes_it_anew),
+        cmocka_unit_test(closes_without_snapshots_get_them_at_the_next_start),
+        cmocka_unit_test(an_order_is_found_by_any_name_it_had),
     };
     return RUN_ROWS("state", ends_as_told, scripts) + RUN_ROWS("state step by step", ends_the_same_step_by_step, scripts) +
            cmocka_run_group_tests(tests, NULL, NULL);

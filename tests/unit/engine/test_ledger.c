@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "core/base.h"
@@ -183,6 +185,100 @@ static void any_state_survives_its_text(void **state)
     }
 }
 
+static void run_put(int64_t version)
+{
+    struct ledger_run run = { .instance = "night", .run_id = "11111111-2222-4333-8444-555555555555", .config_hash = "c",
+                              .plugin_hash = "p", .started_ns = 1381132800 * SECOND_NS, .version = version, .starts = version };
+    ledger_put_run(ledger, &run);
+}
+
+static void a_run_taken_up_again_keeps_its_sessions_however_often(void **state)
+{
+    (void)state;
+    struct instance_view v;
+    ledger_put_session(ledger, "night", 3);
+    run_put(2);
+    run_put(3);
+    reopen();
+    ledger_restore(ledger, runner, 0, "p", true);
+    runner_view(runner, 0, &v);
+    assert_int_equal(v.sessions_done, 3);
+}
+
+static void fees_are_found_again(void **state)
+{
+    (void)state;
+    struct part buy = order(1, SIDE_BUY, 100), more = order(2, SIDE_BUY, 10);
+    ledger_put_intent(ledger, "night", "SPY", &buy);
+    ledger_put_fill(ledger, "night", &buy, 40, (struct price){ USD });
+    ledger_put_fee(ledger, "night", &buy, 400);
+    ledger_put_fill(ledger, "night", &buy, 100, (struct price){ USD });
+    ledger_put_fee(ledger, "night", &buy, 1000);
+    ledger_put_final(ledger, "night", &buy, ORDER_FILLED);
+    ledger_put_intent(ledger, "night", "SPY", &more);
+    ledger_put_fill(ledger, "night", &more, 5, (struct price){ USD });
+    ledger_put_fee(ledger, "night", &more, 50);
+    reopen();
+    ledger_restore(ledger, runner, 0, "p", true);
+    assert_int_equal(runner_book(runner, 0, 0)->fees_micros, 1050);
+    assert_int_equal(runner_book(runner, 0, 0)->fills, 3);
+}
+
+/* What a turn wrote is there as a whole or not at all: at whichever byte the file was cut. */
+static void a_turn_cut_off_in_the_middle_never_was(void **state)
+{
+    (void)state;
+    char path[100];
+    struct instance_view v;
+    struct state was = { .end = 9 };
+    struct part buy = order(1, SIDE_BUY, 100);
+    ledger_flush(ledger);
+    snprintf(path, sizeof path, "%s/journal", folder);
+    uint64_t before = 0, after = 0;
+    FILE *f = fopen(path, "rb");
+    fseek(f, 0, SEEK_END);
+    before = (uint64_t)ftell(f);
+    ledger_put_due(ledger, "night", 20131007, 0, -1);
+    ledger_put_intent(ledger, "night", "SPY", &buy);
+    ledger_put_state(ledger, "night", "p", &was, sizeof was);
+    ledger_flush(ledger);
+    fseek(f, 0, SEEK_END);
+    after = (uint64_t)ftell(f);
+    fclose(f);
+    for (uint64_t size = after; size >= before; size -= 7) {
+        size_t count;
+        ledger_close(ledger);
+        ledger = NULL;
+        assert_int_equal(truncate(path, (off_t)size), 0);
+        reopen();
+        ledger_restore(ledger, runner, 0, "p", true);
+        runner_open_parts(runner, &count);
+        runner_view(runner, 0, &v);
+        assert_int_equal(count, size == after);
+        assert_int_equal(((const struct state *)v.state)->end, size == after ? 9 : 0);
+    }
+}
+
+static void a_long_journal_is_read_in_one_pass(void **state)
+{
+    (void)state;
+    enum { ORDERS = 20000 };
+    for (int64_t i = 1; i <= ORDERS; i++) {
+        struct part p = order(i, i % 2 ? SIDE_BUY : SIDE_SELL, 100);
+        ledger_put_intent(ledger, "night", "SPY", &p);
+        ledger_put_fill(ledger, "night", &p, 100, (struct price){ USD });
+        ledger_put_final(ledger, "night", &p, ORDER_FILLED);
+        if (i % 10 == 0)
+            ledger_flush(ledger);
+    }
+    clock_t start = clock();
+    reopen();
+    ledger_restore(ledger, runner, 0, "p", true);
+    assert_int_equal(runner_book(runner, 0, 0)->fills, ORDERS);
+    assert_int_equal(runner_net(runner, 0), 0);
+    assert_true((double)(clock() - start) / CLOCKS_PER_SEC < 10); /* pair by pair it took minutes */
+}
+
 static void a_second_engine_is_refused(void **state)
 {
     (void)state;
@@ -198,6 +294,10 @@ int main(void)
         CASE(a_finished_run_leaves_nothing_but_its_sequence),
         CASE(the_state_comes_back_to_the_same_plugin_only),
         CASE(any_state_survives_its_text),
+        CASE(a_run_taken_up_again_keeps_its_sessions_however_often),
+        CASE(fees_are_found_again),
+        CASE(a_turn_cut_off_in_the_middle_never_was),
+        CASE(a_long_journal_is_read_in_one_pass),
         CASE(a_second_engine_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

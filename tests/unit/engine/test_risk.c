@@ -9,7 +9,7 @@
 #include "engine/risk.h"
 
 static const struct risk_limits limits = {
-    .max_order = 0, .orders_per_minute = 5, .price_band = 100000, .max_age = MINUTE_NS, .max_loss = 500 * USD };
+    .max_order = 0, .orders_per_minute = 5, .price_band = 100000, .max_age = MINUTE_NS };
 
 #define BASE                                                                                                     \
     .side = SIDE_BUY, .qty = 100, .type = ORDER_MARKET, .limit = { INT64_MIN }, .quantity = 100,                 \
@@ -42,7 +42,6 @@ static const struct row {
     { "no price yet", { BASE, .last = { INT64_MIN } }, "no price is known yet" },
     { "stale price", { BASE, .age_ns = 61 * SECOND_NS }, "the latest price is 61 s old" },
     { "stale price lets an exit pass", { BASE, .side = SIDE_SELL, .position = 100, .age_ns = HOUR_NS }, NULL },
-    { "loss of the session reached", { BASE, .session_pnl_micros = -500 * USD }, "lost 500.00 in this session already" },
     { "capital", { BASE, .capital_micros = 4999 * USD }, "the capital of 4999.00 does not cover it" },
     { "capital with what is on its way", { BASE, .pending_buy = 101 }, "the capital of 10000.00 does not cover it" },
     { "capital with the other symbols", { BASE, .others_micros = 5001 * USD }, "the capital of 10000.00 does not cover it" },

@@ -1,4 +1,5 @@
 /* runner: schedule, orders and their parts, closing, restart; and a random day whose books must add up. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -300,6 +301,46 @@ static void missed_executions_are_made_up_from_the_averages(void **state)
     assert_int_equal(runner_book(s.runner, 0, 0)->cost_micros, 106 * 100 * USD);
 }
 
+static int64_t cash(void)
+{
+    struct instance_view v;
+    runner_view(s.runner, 0, &v);
+    return v.cash_micros;
+}
+
+static void fees_are_paid_out_of_the_cash(void **state)
+{
+    (void)state;
+    order(SIDE_BUY, 100);
+    script_said(&s);
+    int part = script_part(&s, 1);
+    struct runner_update u = { .status = ORDER_PARTIALLY_FILLED, .filled_qty = 40, .fill_qty = 40, .fee_micros = 40 * 7,
+                               .fill_price = { 100 * USD }, .average = { 100 * USD } };
+    assert_true(runner_update(s.runner, part, &u));
+    assert_true(runner_update(s.runner, part, &u)); /* repeated */
+    assert_int_equal(cash(), (100000 - 4000) * USD - 280);
+    assert_false(runner_part(s.runner, part)->fee_due);
+
+    u = (struct runner_update){ .status = ORDER_FILLED, .filled_qty = 100, .average = { 100 * USD }, .fill_price = PRICE_NONE };
+    assert_true(runner_update(s.runner, part, &u)); /* by REST: no execution */
+    assert_true(runner_part(s.runner, part)->fee_due);
+    runner_fee(s.runner, part, 100 * 7);
+    runner_fee(s.runner, part, 100 * 7);
+    assert_int_equal(cash(), (100000 - 10000) * USD - 700);
+    assert_false(runner_part(s.runner, part)->fee_due);
+}
+
+static void a_sum_no_book_can_hold_is_refused(void **state)
+{
+    (void)state;
+    order(SIDE_BUY, 100);
+    script_said(&s);
+    struct runner_update u = { .status = ORDER_FILLED, .filled_qty = 100, .fill_qty = 100, .fill_price = { INT64_MAX / 2 } };
+    assert_false(runner_update(s.runner, script_part(&s, 1), &u));
+    assert_int_equal(host_now->position(host_now->self, 0), 0);
+    assert_int_equal(runner_net(s.runner, 0), 0);
+}
+
 static void more_filled_than_ordered_is_refused(void **state)
 {
     (void)state;
@@ -454,6 +495,144 @@ static void nonsense_from_a_strategy_is_refused(void **state)
             fail_msg("%s was taken", bad_orders[i].label);
         assert_string_equal(script_said(&s), "");
     }
+}
+
+static void symbols_that_are_not_there_have_nothing(void **state)
+{
+    (void)state;
+    static const int rows[] = { -1, 2, 32, INT_MIN, INT_MAX };
+    struct quote q;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        assert_int_equal(host_now->position(host_now->self, rows[i]), 0);
+        assert_false(price_is_set(host_now->last_price(host_now->self, rows[i])));
+        assert_false(price_is_set(host_now->session_open(host_now->self, rows[i])));
+        assert_false(price_is_set(host_now->previous_close(host_now->self, rows[i])));
+        assert_false(host_now->quote(host_now->self, rows[i], &q));
+        host_now->decide(host_now->self, rows[i], "%s", "text");
+    }
+    assert_int_equal(host_now->order(host_now->self, NULL), -1);
+    assert_false(host_now->cancel(host_now->self, 12345));
+}
+
+/* Two instances in one account, and a broker with Alpaca's rules: an order may not rest against one of the other side, and
+ * shares held for one order are not there for a second. */
+static const struct { int64_t resting; const char *message; bool gives_way; } in_the_way[] = {
+    { 100, "potential wash trade detected. use complex orders", true },
+    { -100, "insufficient qty available for order (requested: 100, available: 0)", true },
+    { -100, "potential wash trade detected. use complex orders", false }, /* ours of the same side is not the reason */
+    { 100, "the market is on holiday", false },
+};
+
+static void an_exit_does_not_wait_behind_what_rests(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(in_the_way); i++) {
+        struct instance_config night = s.config;
+        struct script t = { .config = s.config };
+        struct err err;
+        strcpy(night.name, "night");
+        t.runner = runner_new(calendar_ns(20131007, 1800), 0);
+        assert_int_equal(runner_add(t.runner, &night, &err), 0);
+        const struct strategy_host *owner = host_now;
+        assert_int_equal(runner_add(t.runner, &t.config, &err), 1);
+        runner_start(t.runner);
+        script_bar(&t, "open", "SPY", 100, 100);
+        order(SIDE_BUY, 100); /* the day's instance is long */
+        script_said(&t);
+        script_fill(&t, 1, 100, 100);
+        int64_t rest = in_the_way[i].resting;
+        owner->order(owner->self, &(struct strategy_order){ .symbol = 0, .side = rest > 0 ? SIDE_BUY : SIDE_SELL,
+                     .qty = llabs(rest), .type = ORDER_MARKET, .tif = TIF_CLS, .limit = PRICE_NONE });
+        script_said(&t);
+        heard_since();
+
+        script_time(&t, "close-5m");
+        order(SIDE_SELL, 100);
+        script_said_only(&t);
+        enum route route = router_verdict(403, in_the_way[i].message);
+        script_reply(&t, 2, route, in_the_way[i].message);
+        if (in_the_way[i].gives_way) {
+            assert_string_equal(script_said(&t), "cancel #1");
+            int part = runner_find(t.runner, "bell.night.20131007.1");
+            struct runner_update u = { .status = ORDER_CANCELED, .fill_price = PRICE_NONE, .average = PRICE_NONE, .reason = "" };
+            assert_true(runner_update(t.runner, part, &u));
+            assert_string_equal(script_said(&t), "sell 100 SPY market day #2");
+            assert_non_null(strstr(heard_since(), "canceled 0/100")); /* its owner heard, and does what it declares */
+            script_fill(&t, 2, 100, 100);
+            assert_int_equal(runner_net(t.runner, 0), 0);
+        } else {
+            assert_string_equal(script_said(&t), "");
+        }
+        runner_free(t.runner);
+    }
+}
+
+static void only_an_exit_at_the_market_makes_others_give_way(void **state)
+{
+    (void)state;
+    struct instance_config night = s.config;
+    struct script t = { .config = s.config };
+    struct err err;
+    strcpy(night.name, "night");
+    t.runner = runner_new(calendar_ns(20131007, 1800), 0);
+    assert_int_equal(runner_add(t.runner, &night, &err), 0);
+    const struct strategy_host *owner = host_now;
+    assert_int_equal(runner_add(t.runner, &t.config, &err), 1);
+    runner_start(t.runner);
+    script_bar(&t, "open", "SPY", 100, 100);
+    owner->order(owner->self, &(struct strategy_order){ .symbol = 0, .side = SIDE_BUY, .qty = 100, .type = ORDER_MARKET,
+                                                        .tif = TIF_CLS, .limit = PRICE_NONE });
+    script_said(&t);
+    order(SIDE_SELL, 100); /* goes short: an entry */
+    script_said_only(&t);
+    script_reply(&t, 1, ROUTE_WAIT, "potential wash trade detected");
+    assert_string_equal(script_said(&t), "");
+    runner_free(t.runner);
+}
+
+static void a_loss_beyond_the_limit_ends_the_session(void **state)
+{
+    (void)state;
+    s.config.risk.max_loss = 500 * USD;
+    s.decisions = true;
+    order(SIDE_BUY, 100);
+    script_said(&s);
+    script_fill(&s, 1, 100, 100);
+    script_bar(&s, "open+1m", "SPY", 100, 95.01);
+    assert_string_equal(script_said(&s), "");
+    script_bar(&s, "open+2m", "SPY", 95.01, 95);
+    assert_string_equal(script_said(&s), "lost 500.00 in this session: no more entries, the engine closes what is held; "
+                                         "sell 100 SPY market day #2");
+    script_fill(&s, 2, 100, 95);
+    assert_string_equal(script_said(&s), "flat: the engine closed what was left");
+    script_bar(&s, "open+3m", "SPY", 95, 200);
+    assert_int_equal(order(SIDE_BUY, 1), -1);
+    assert_string_equal(script_said(&s), "order refused: no new entries: the session's loss limit was reached");
+    script_time(&s, "close");
+    script_bar(&s, "open", "SPY", 95, 95); /* the next session begins anew */
+    assert_true(order(SIDE_BUY, 1) > 0);
+}
+
+static void shares_somebody_else_sold_are_not_sold_again(void **state)
+{
+    (void)state;
+    order(SIDE_BUY, 100);
+    script_said(&s);
+    script_fill(&s, 1, 100, 100);
+    runner_foreign(s.runner, 0, -60);
+    runner_broker_holds(s.runner, 0, 40);
+    s.decisions = true;
+    assert_int_equal(order(SIDE_SELL, 100), -1);
+    assert_string_equal(script_said(&s),
+                        "order refused: the broker holds only 40 of the shares: somebody else closed the rest");
+    assert_true(order(SIDE_SELL, 40) > 0);
+    assert_string_equal(script_said(&s), "sell 40 SPY market day #2");
+    script_fill(&s, 2, 40, 100);
+    assert_int_equal(order(SIDE_SELL, 60), -1);
+    script_said(&s);
+    runner_foreign(s.runner, 0, 0); /* he bought them back */
+    runner_broker_agrees(s.runner, 0);
+    assert_true(order(SIDE_SELL, 60) > 0);
 }
 
 static void order_in_bar(void)
@@ -740,6 +919,8 @@ int main(void)
         CASE(the_id_is_made_of_instance_date_and_sequence),
         CASE(repeated_and_stale_news_change_nothing),
         CASE(missed_executions_are_made_up_from_the_averages),
+        CASE(fees_are_paid_out_of_the_cash),
+        CASE(a_sum_no_book_can_hold_is_refused),
         CASE(more_filled_than_ordered_is_refused),
         CASE(an_order_through_zero_goes_in_two_parts),
         CASE(foreign_shares_count_at_the_broker_but_not_in_the_book),
@@ -752,6 +933,11 @@ int main(void)
         CASE(canceling_what_waits_ends_it_here),
         CASE(the_gate_refuses_and_nothing_follows),
         CASE(nonsense_from_a_strategy_is_refused),
+        CASE(symbols_that_are_not_there_have_nothing),
+        CASE(an_exit_does_not_wait_behind_what_rests),
+        CASE(only_an_exit_at_the_market_makes_others_give_way),
+        CASE(a_loss_beyond_the_limit_ends_the_session),
+        CASE(shares_somebody_else_sold_are_not_sold_again),
         CASE(orders_from_inside_callbacks_are_answered_later),
         CASE(close_all_cancels_then_closes_what_is_held),
         CASE(no_order_of_a_strategy_after_close_all),

@@ -86,9 +86,15 @@ check "bars" 200 '.bars | keys == ["IBM","SPY"]' GET "/v2/stocks/bars?symbols=SP
 check "bars, a page" 200 '(.bars.IBM | length) == 1 and (.next_page_token | length) > 0' GET "/v2/stocks/bars?symbols=SPY,IBM&timeframe=1Min&start=$start&limit=1"
 check "bars of one" 200 '.symbol == "SPY" and (.bars | length) == 2' GET "/v2/stocks/SPY/bars?timeframe=5Min&start=$start&limit=2"
 check "bars that have not ended" 200 '.bars == {}' GET "/v2/stocks/bars?symbols=SPY&timeframe=1Min&start=${from}T08:00:00Z&end=${from}T23:00:00Z"
+for token in SPY@9223372036854775807 SPY@-9223372036854775807 SPY@ SPY; do
+    check "bars, bad page" 400 '.message | test("page_token")' GET "/v2/stocks/bars?symbols=SPY&timeframe=1Min&page_token=$token"
+done
 check "bars, bad timeframe" 400 '.message | test("timeframe")' GET "/v2/stocks/bars?symbols=SPY&timeframe=1Fortnight"
 check "bars, no symbol" 400 '.message | test("symbols")' GET "/v2/stocks/bars?timeframe=1Min"
 check "latest bar" 200 '.bars.SPY.c > 0' GET "/v2/stocks/bars/latest?symbols=SPY"
+check "a name that is no UTF-8" 404 '.message == "asset not found for ??x"' GET /v2/assets/%ff%fex
+check "a name that is cut off within a character" 422 '.message | startswith("asset ")' POST /v2/orders \
+    '{"symbol":"xéééééééééééééééééééééééé","qty":1,"side":"buy","type":"market","time_in_force":"day"}'
 check "unknown route" 404 '.code == 40410000' GET /v2/nothing
 check "unknown route, no version" 404 '.code == 40410000' GET /
 check "wrong method" 405 '.message | test("PATCH")' PATCH /v2/account

@@ -222,6 +222,26 @@ static void a_synthetic_day_depends_on_seed_symbol_and_date_alone(void **state)
     feed_free(h);
 }
 
+static void a_synthetic_day_is_the_same_whatever_was_looked_at_before(void **state)
+{
+    (void)state;
+    static const char symbols[][SYMBOL_SIZE] = { "SPY" };
+    static const int32_t dates[] = { 20250303, 20250228, 20041231, 20050103, 20241231, 20000103, 20250102, 20491231 };
+    static struct bar a[1000], b[1000];
+    struct feed *all = feed_new_synthetic(7, symbols, 1);
+    for (size_t i = 0; i < COUNT_OF(dates); i++) {
+        struct feed *one = feed_new_synthetic(7, symbols, 1);
+        const int64_t from = calendar_ns(dates[i], 0), to = calendar_ns(calendar_add_days(dates[i], 1), 0);
+        size_t n = feed_bars(one, 0, from, to, a, 1000);
+        print_message("%d\n", dates[i]);
+        assert_true(n > 390);
+        assert_int_equal(feed_bars(all, 0, from, to, b, 1000), n);
+        assert_memory_equal(a, b, n * sizeof *a);
+        feed_free(one);
+    }
+    feed_free(all);
+}
+
 static void the_synthetic_market_looks_like_one(void **state)
 {
     (void)state;
@@ -365,6 +385,7 @@ int main(void)
         cmocka_unit_test(events_come_in_order_of_time),
         cmocka_unit_test(days_are_the_files_or_made_of_minutes),
         cmocka_unit_test(a_synthetic_day_depends_on_seed_symbol_and_date_alone),
+        cmocka_unit_test(a_synthetic_day_is_the_same_whatever_was_looked_at_before),
         cmocka_unit_test(the_synthetic_market_looks_like_one),
         cmocka_unit_test(synthetic_quotes_have_a_spread),
         cmocka_unit_test(the_overnight_week_earns_what_it_earned),

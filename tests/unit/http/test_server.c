@@ -85,7 +85,9 @@ static bool on_open(void *ctx, struct http_socket *s, const char *path, const ch
         return false;
     w->opened++;
     w->last = s;
-    int n = snprintf(text, sizeof text, "hello %s %s", path, content_type);
+    char agent[16];
+    bool told = http_socket_header(s, "X-Agent", agent, sizeof agent);
+    int n = snprintf(text, sizeof text, "hello %s %s%s", path, content_type, told ? agent : "");
     http_socket_send(s, text, (size_t)n, false);
     return true;
 }
@@ -605,6 +607,29 @@ static void the_content_type_is_told(void **state)
     wait_for(&w->vanished, 1);
 }
 
+static void other_headers_are_told(void **state)
+{
+    static const struct { const char *name, *headers, *hello; } rows[] = {
+        { "as it is written", "X-Agent: Smith\r\n", "hello /stream Smith" },
+        { "in any case", "x-aGENT: Smith\r\n", "hello /stream Smith" },
+        { "empty is there", "X-Agent:\r\n", "hello /stream " },
+        { "of all that fits", "X-Agent: 0123456789abcde\r\n", "hello /stream 0123456789abcde" },
+        { "too long is none", "X-Agent: 0123456789abcdef\r\n", "hello /stream " },
+        { "another's beginning is none", "X-Agents: Smith\r\n", "hello /stream " },
+        { "nor its end", "Not-X-Agent: Smith\r\n", "hello /stream " },
+    };
+    struct world *w = *state;
+    char text[1000];
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        print_message("%s\n", rows[i].name);
+        int fd = upgrade(w, "/stream", rows[i].headers);
+        assert_int_equal(reply(fd, text, sizeof text), 101);
+        expect_text(fd, rows[i].hello);
+        close(fd);
+    }
+    wait_for(&w->vanished, COUNT_OF(rows));
+}
+
 static void bad_upgrades_are_refused(void **state)
 {
     static const struct { const char *name, *head; int status; } rows[] = {
@@ -902,6 +927,7 @@ int main(int argc, char **argv)
         TEST(a_port_in_use_is_said),
         TEST(each_path_is_upgraded_and_greeted),
         TEST(the_content_type_is_told),
+        TEST(other_headers_are_told),
         TEST(bad_upgrades_are_refused),
         TEST(messages_come_back_as_they_were),
         TEST(fragments_make_one_message_with_pings_between),
