@@ -39,6 +39,7 @@ def report(args):
         raise Trouble(said[-1] if said else "The notebook failed.", FAILED, () if said else done.stderr.splitlines()[-15:])
     # Only a page with a Mermaid diagram would load this, and ours has none; there is no option for it.
     page = re.sub(r"https://cdnjs\.[^\"]*", "", done.stdout)
+    page = re.sub(r'<script src="">\s*</script>', "", page)  # what the two empty addresses leave behind
     new = target.with_name(target.name + ".new")
     new.write_text(page)
     new.replace(target)
