@@ -82,6 +82,9 @@ def command(name):
     if name == "test":
         import checks
         return checks.run
+    if name == "report":
+        import notebook
+        return notebook.report
     if name == "bench":
         import bench
         return bench.run

@@ -210,10 +210,15 @@ def e2e():
     return pytest("e2e", "tests/e2e")
 
 
-STEPS = [gcc, strategies, includes, plugins, clang, asan, tsan, fuzz, api, api_asan, e2e]
+def notebooks():
+    """the notebooks, executed on a finished week"""
+    return pytest("notebooks", "tests/notebooks")
+
+
+STEPS = [gcc, strategies, includes, plugins, clang, asan, tsan, fuzz, api, api_asan, e2e, notebooks]
 SLOW = {clang, asan, tsan, fuzz, api_asan}  # left out by --quick
 ON_REQUEST = {strategies}  # gcc has them
-NEEDS_DEV = {plugins, api, e2e}
+NEEDS_DEV = {plugins, api, e2e, notebooks}
 
 
 def run(args):
