@@ -5,6 +5,7 @@ The unit tests under sanitizers and the build by clang count as one check each: 
 
 import os
 import re
+import signal
 import subprocess
 import time
 import xml.etree.ElementTree as ET
@@ -38,15 +39,34 @@ def run_logged(name, argv, env=None, timeout=1500):
     path = LOG / f"{name}.log"
     with open(path, "w") as log:
         try:
-            status = subprocess.run(list(map(str, argv)), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                                    env={**os.environ, **(env or {})}, cwd=ROOT, timeout=timeout).returncode
-        except subprocess.TimeoutExpired:
-            log.write(f"\nstopped after {timeout} s\n")
-            status = 124
+            child = subprocess.Popen(list(map(str, argv)), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                                     env={**os.environ, **(env or {})}, cwd=ROOT)
         except OSError as e:
             log.write(f"{argv[0]}: {e.strerror}\n")
-            status = 127
+            return 127, f"{argv[0]}: {e.strerror}"
+        try:
+            status = child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            end(child)
+            log.write(f"\nstopped after {timeout} s\n")
+            status = 124
+        except KeyboardInterrupt:
+            end(child)
+            raise
     return status, path.read_text(errors="replace")
+
+
+def end(child):
+    """Lets it put away what it started: tests stop their parts."""
+    before = {sig: signal.signal(sig, signal.SIG_IGN) for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    child.send_signal(signal.SIGINT)
+    try:
+        child.wait(300)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+    for sig, handler in before.items():
+        signal.signal(sig, handler)
 
 
 def complain(title, output, lines=30):
