@@ -91,18 +91,6 @@ static const char *take_flag(int *argc, char **argv, const char *flag, bool has_
     return NULL;
 }
 
-/* What start() has to say about the parameters, without a market. */
-static void check_starts(struct instance_list *list, struct complaints *complaints)
-{
-    struct runner *r = runner_new(calendar_ns(20240102, 0), 0);
-    for (size_t i = 0; i < list->count; i++) {
-        struct err err;
-        if (runner_add(r, &list->items[i], &err) < 0)
-            complain(complaints, "%s: %s", list->items[i].path, err.text);
-    }
-    runner_free(r);
-}
-
 static bool allowed(struct engine *e, struct err *err)
 {
     const char *urls[] = { e->settings.rest_url, e->settings.trades_url, e->settings.data_url };
@@ -115,7 +103,7 @@ static bool allowed(struct engine *e, struct err *err)
 int main(int argc, char **argv)
 {
     static struct engine e;
-    struct complaints complaints = { 0 };
+    struct complaints *complaints = &e.complaints;
     struct err err;
 
     bool check = take_flag(&argc, argv, "--check-config", false) != NULL;
@@ -131,11 +119,12 @@ int main(int argc, char **argv)
     if (params)
         return print_params(e.settings.plugins, params);
 
-    instances_read(e.settings.strategies, e.settings.plugins, &e.list, &complaints);
-    if (complaints.count == 0)
-        check_starts(&e.list, &complaints);
-    if (complaints.count && !e.settings.flatten) {
-        fputs(complaints.text, stderr);
+    instances_read_all(e.settings.strategies, e.settings.plugins, &e.list, complaints);
+    for (size_t i = 0; i < e.list.count; i++)
+        if (!e.list.items[i].is_wrong)
+            edit_check_start(&e.list.items[i], complaints);
+    if (check && complaints->count) {
+        fputs(complaints->text, stderr);
         instances_free(&e.list);
         return 2;
     }
@@ -146,7 +135,7 @@ int main(int argc, char **argv)
     }
     if (!secret_read(e.settings.key_file, e.key, sizeof e.key, &err) ||
         !secret_read(e.settings.secret_file, e.secret, sizeof e.secret, &err) || !allowed(&e, &err)) {
-        fprintf(stderr, "bell-engine: %s\n", err.text);
+        fprintf(stderr, "%sbell-engine: %s\n", complaints->text, err.text);
         instances_free(&e.list);
         return 2;
     }

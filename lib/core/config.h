@@ -47,6 +47,8 @@ void config_where(const struct config *c, const char *section, const char *key, 
 bool setting_parse(const struct setting *s, const char *text, void *out_struct, struct err *err);
 /* The value as a user would write it. */
 void setting_format(const struct setting *s, const void *struct_, char *out, size_t size);
+/* Do two structs hold the same value? */
+bool setting_is_same(const struct setting *s, const void *struct_a, const void *struct_b);
 
 /* ---- programs */
 struct program {
