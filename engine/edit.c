@@ -21,11 +21,33 @@ void edit_check_start(struct instance_config *config, struct complaints *complai
     runner_free(r);
 }
 
-void edit_refuse(struct engine *e, int instance, const char *why)
+/* The market's time, but never the same twice: rows are told apart by it. */
+static int64_t tell_ns(struct engine *e, struct edit *edit)
+{
+    int64_t now = runner_now_ns(e->runner), least = edit->told_ns + SECOND_NS / 1000000;
+    return edit->told_ns = now > least ? now : least;
+}
+
+static void refuse(struct engine *e, int instance, const char *why)
 {
     struct edit *edit = &e->edits[instance];
-    snprintf(edit->refused, sizeof edit->refused, "%s", why);
-    log_warn("edit_refused", KV_TEXT("strategy", e->list.items[instance].name), KV_TEXT("reason", edit->refused));
+    const char *name = e->list.items[instance].name;
+    edit->refused = true;
+    report_edit(&e->report, name, e->runs[instance].run_id, tell_ns(e, edit), why);
+    while (*why) { /* a line each */
+        char line[512];
+        int length = (int)strcspn(why, "\n");
+        snprintf(line, sizeof line, "%.*s", length, why);
+        log_warn("edit_refused", KV_TEXT("strategy", name), KV_TEXT("reason", line));
+        why += length + (why[length] == '\n');
+    }
+}
+
+static void right_again(struct engine *e, int instance)
+{
+    struct edit *edit = &e->edits[instance];
+    edit->refused = false;
+    report_edit(&e->report, e->list.items[instance].name, e->runs[instance].run_id, tell_ns(e, edit), NULL);
 }
 
 static void drop(struct edit *edit)
@@ -36,23 +58,14 @@ static void drop(struct edit *edit)
     edit->next = NULL;
 }
 
-/* The first complaint, and how many there are: one sentence. */
-static void first_of(const struct complaints *complaints, char *out, size_t size)
-{
-    int length = (int)strcspn(complaints->text, "\n");
-    if (complaints->count == 1)
-        snprintf(out, size, "%.*s", length, complaints->text);
-    else
-        snprintf(out, size, "%.*s (and %d more)", length, complaints->text, complaints->count - 1);
-}
-
 static void look(struct engine *e, int instance)
 {
     struct edit *edit = &e->edits[instance];
     const struct instance_config *running = &e->list.items[instance];
     struct complaints complaints = { 0 };
     struct instance_config *next = must_alloc(1, sizeof *next);
-    char cold[300], hot[300], why[400] = "";
+    enum { WHY_MAX = 4096 }; /* what the API takes */
+    char cold[300], hot[300], why[WHY_MAX] = "";
 
     instance_read(running->path, running->name, e->settings.plugins, next, &complaints);
     if (strcmp(next->hash, edit->seen) == 0)
@@ -60,21 +73,21 @@ static void look(struct engine *e, int instance)
     text_copy(edit->seen, sizeof edit->seen, next->hash);
     drop(edit);
     if (strcmp(next->hash, running->hash) == 0) {
-        edit->refused[0] = '\0';
+        right_again(e, instance);
         log_info("edit_withdrawn", KV_TEXT("strategy", running->name));
         goto done;
     }
     if (!next->is_wrong)
         edit_check_start(next, &complaints);
     if (next->is_wrong) {
-        first_of(&complaints, why, sizeof why);
+        snprintf(why, sizeof why, "%.*s", (int)complaints.length - 1, complaints.text);
     } else {
         instance_difference(running, next, cold, hot, sizeof cold);
         if (cold[0])
-            snprintf(why, sizeof why, "%s: takes a new start", cold);
+            snprintf(why, sizeof why, "%s: %s: takes a new start", running->path, cold);
     }
     if (why[0]) {
-        edit_refuse(e, instance, why);
+        refuse(e, instance, why);
         goto done;
     }
     edit->next = next;
@@ -105,7 +118,10 @@ void edits_start(struct engine *e)
     for (size_t i = 0; i < e->list.count; i++)
         text_copy(e->edits[i].seen, sizeof e->edits[i].seen, e->list.items[i].hash);
     e->watch = watch_new(&e->loop, e->settings.strategies, on_change, e);
-    on_change(e); /* edited while it was starting */
+    on_change(e); /* edited while it was starting, or wrong since before it */
+    for (size_t i = 0; i < e->list.count; i++)
+        if (e->runs[i].starts > 1 && e->list.items[i].plugin && !e->edits[i].refused)
+            right_again(e, (int)i);
 }
 
 void edits_take(struct engine *e)
@@ -123,11 +139,12 @@ void edits_take(struct engine *e)
         *running = *edit->next;
         free(edit->next);
         edit->next = NULL;
-        edit->refused[0] = '\0';
+        edit->refused = false;
         runner_change(e->runner, i, running);
         instance_clear(&was);
 
         run->version++;
+        run->changed_ns = tell_ns(e, edit);
         text_copy(run->config_hash, sizeof run->config_hash, running->hash);
         ledger_put_run(e->ledger, run, running->text);
         e->touched[i] = true;

@@ -41,7 +41,8 @@ struct part_extra {         /* what the edge knows of a part, by its number */
 struct edit {
     struct instance_config *next;   /* owned: taken at the next boundary of an instant; NULL: none */
     char seen[65];                  /* hash of the text last looked at */
-    char refused[400];              /* why that text is not what runs; "": it is */
+    bool refused;                   /* that text is not what runs */
+    int64_t told_ns;                /* when something of it was told: no two at one time */
 };
 
 struct engine {
@@ -141,8 +142,6 @@ void venue_residue(struct engine *e);        /* JSON on stdout */
 void edits_start(struct engine *e);          /* watches the files */
 void edits_take(struct engine *e);           /* at an instant's boundary: what was edited begins to hold */
 void edits_stop(struct engine *e);
-/* Why an edit is not what runs: kept, logged, told to the API. */
-void edit_refuse(struct engine *e, int instance, const char *why);
 /* Would start() take it? Complains if not. */
 void edit_check_start(struct instance_config *config, struct complaints *complaints);
 

@@ -24,7 +24,7 @@ struct record {
     char reason[ACTION_TEXT_SIZE];
     /* run */
     char run_id[UUID_SIZE], config_hash[65], plugin_hash[65];
-    int64_t version, starts;
+    int64_t version, starts, changed;
     /* worked out while reading */
     size_t order;           /* of fills, fees and ends: their intent's record; NONE: there is none */
     size_t first;           /* of intents: the record of the strategy's order, its first part */
@@ -42,7 +42,7 @@ struct record {
 
 static const struct json_field run_fields[] = {
     COMMON, F(run_id, FIELD_UUID, .required = true), F(config_hash, FIELD_TEXT), F(plugin_hash, FIELD_TEXT),
-    F(at, FIELD_TIME), F(version, FIELD_INT), F(starts, FIELD_INT),
+    F(at, FIELD_TIME), F(version, FIELD_INT), F(starts, FIELD_INT), F(changed, FIELD_INT),
 };
 static const struct json_field end_fields[] = { COMMON, F(version, FIELD_INT) };
 static const struct json_field intent_fields[] = {
@@ -199,6 +199,7 @@ static void run_note(struct ledger *l, const struct record *rec, const json_t *j
     text_copy(run->config_hash, sizeof run->config_hash, rec->config_hash);
     text_copy(run->plugin_hash, sizeof run->plugin_hash, rec->plugin_hash);
     run->started_ns = rec->at;
+    run->changed_ns = rec->changed;
     run->version = rec->version;
     run->starts = rec->starts;
 }
@@ -608,7 +609,7 @@ static void put(struct ledger *l, struct record *rec, enum kind kind, const char
 
 void ledger_put_run(struct ledger *l, const struct ledger_run *run, const char *config_text)
 {
-    struct record rec = { .at = run->started_ns, .version = run->version, .starts = run->starts };
+    struct record rec = { .at = run->started_ns, .version = run->version, .starts = run->starts, .changed = run->changed_ns };
     text_copy(rec.run_id, sizeof rec.run_id, run->run_id);
     text_copy(rec.config_hash, sizeof rec.config_hash, run->config_hash);
     text_copy(rec.plugin_hash, sizeof rec.plugin_hash, run->plugin_hash);

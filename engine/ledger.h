@@ -23,6 +23,7 @@ struct ledger_run {
     char run_id[UUID_SIZE];
     char config_hash[65], plugin_hash[65];
     int64_t started_ns;
+    int64_t changed_ns;      /* when an edit of its file took hold; 0: never */
     int64_t version;         /* of the latest row told to the API */
     int64_t starts;          /* times an engine took it up */
     bool ended;

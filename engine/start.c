@@ -285,9 +285,12 @@ static void begin_runs(struct engine *e, int64_t now_ns)
         run->version++;
         run->starts++;
         e->decisions[i] = (run->starts - 1) * 1000000; /* a restart must not use a number again */
+        e->edits[i].told_ns = now_ns + run->starts * (SECOND_NS / 1000); /* nor a time: the market may have stood still */
         ledger_restore(e->ledger, e->runner, (int)i, hash, resume);
-        if (resume && !same)
+        if (resume && !same) {
             runner_change(e->runner, (int)i, c);
+            run->changed_ns = e->edits[i].told_ns;
+        }
         ledger_put_run(e->ledger, run, c->text);
         snprintf(reason, sizeof reason, "taken up again after a restart%s%s", hot[0] ? "; edited: " : "", hot);
         if (c->strategy != &orphan)
