@@ -32,7 +32,9 @@ struct activity_filter {
 
 static bool activity_matches(const struct activity_filter *f, const struct fill *fill)
 {
-    return (!f->order_id || strcmp(fill->order->id, f->order_id) == 0) &&
+    char id[UUID_SIZE];
+    order_id(fill->order, id);
+    return (!f->order_id || strcmp(id, f->order_id) == 0) &&
            (!f->date || calendar_date(fill->time_ns) == f->date) && fill->time_ns > f->after &&
            fill->time_ns < f->until;
 }
@@ -62,7 +64,7 @@ static void list_activities(struct call *c, bool fills)
     int64_t at = f.descending ? (int64_t)a->fills_count - 1 : 0, step = f.descending ? -1 : 1;
     if (token) {
         const char *half = strstr(token, "::");
-        const struct fill *last = half ? table_get(&a->by_execution_id, half + 2) : NULL;
+        const struct fill *last = half ? account_fill(a, half + 2) : NULL;
         if (!last) {
             parameter_refuse(c, "page_token", "the id of the last activity of the page before");
             rest_refuse(c);
@@ -122,10 +124,7 @@ static struct order *find_order(struct call *c, const char *id)
         refuse(&c->refusal, REFUSED_ORDER_ID);
         return NULL;
     }
-    char lower[UUID_SIZE];
-    for (size_t i = 0; i < UUID_SIZE; i++)
-        lower[i] = (char)(id[i] >= 'A' && id[i] <= 'F' ? id[i] + 'a' - 'A' : id[i]);
-    struct order *o = table_get(&c->account->by_order_id, lower);
+    struct order *o = account_order(c->account, id);
     if (!o)
         refuse(&c->refusal, REFUSED_ORDER_UNKNOWN, id);
     return o;
@@ -218,7 +217,7 @@ void rest_get_order(struct call *c)
 void rest_get_order_by_client_id(struct call *c)
 {
     const char *id = parameter_text(c, "client_order_id");
-    const struct order *o = id ? table_get(&c->account->by_client_id, id) : NULL;
+    const struct order *o = id ? account_order_by_client_id(c->account, id) : NULL;
     if (o) {
         rest_answer(c, 200, order_json(c->x->venue, o));
         return;
@@ -248,11 +247,13 @@ static void cancel_all(struct call *c, json_t *list)
         if (!order_is_open(o))
             continue;
         bool ok = venue_cancel(c->x->venue, o, c->now_ns, &c->refusal);
+        char id[UUID_SIZE];
+        order_id(o, id);
         if (list && ok)
-            json_array_append_new(list, json_pack("{ss si}", "id", o->id, "status", 200));
+            json_array_append_new(list, json_pack("{ss si}", "id", id, "status", 200));
         else if (list)
             json_array_append_new(
-                list, json_pack("{ss si so}", "id", o->id, "status", 500, "body", refusal_json(&c->refusal)));
+                list, json_pack("{ss si so}", "id", id, "status", 500, "body", refusal_json(&c->refusal)));
     }
 }
 
@@ -306,19 +307,23 @@ static bool close_position(struct call *c, int symbol, int64_t qty, struct order
 {
     const struct holding *h = &c->account->holdings[symbol];
     int64_t size = h->position.qty < 0 ? -h->position.qty : h->position.qty;
-    int64_t available = size > h->held_qty ? size - h->held_qty : 0;
-    struct order_request request = { .qty_micros = qty * 1000000,
-                                     .type = ORDER_MARKET,
-                                     .time_in_force = TIF_DAY,
-                                     .side = h->position.qty > 0 ? SIDE_SELL : SIDE_BUY,
-                                     .limit = PRICE_NONE };
+    int64_t available = holding_available(h);
+    struct order_request request;
     struct order *order;
+    order_request_init(&request);
+    request.has_qty = true;
+    request.qty_micros = qty;
+    request.side = h->position.qty > 0 ? SIDE_SELL : SIDE_BUY;
     text_copy(request.symbol, sizeof request.symbol, venue_symbol_name(c->x->venue, symbol));
     if (qty > 0 && qty > available) {
-        refuse(&c->refusal, REFUSED_QTY_AVAILABLE, (long long)qty, (long long)available);
-        refusal_add(&c->refusal, "available", "%" PRId64, available);
-        refusal_add(&c->refusal, "existing_qty", "%" PRId64, size);
-        refusal_add(&c->refusal, "held_for_orders", "%" PRId64, h->held_qty);
+        char texts[4][QTY_TEXT_MAX];
+        const int64_t qtys[] = { qty, available, size, h->held_qty };
+        for (size_t i = 0; i < COUNT_OF(qtys); i++)
+            qty_format(qtys[i], texts[i]);
+        refuse(&c->refusal, REFUSED_QTY_AVAILABLE, texts[0], texts[1]);
+        refusal_add(&c->refusal, "available", "%s", texts[1]);
+        refusal_add(&c->refusal, "existing_qty", "%s", texts[2]);
+        refusal_add(&c->refusal, "held_for_orders", "%s", texts[3]);
         refusal_add(&c->refusal, "symbol", "%s", request.symbol);
         return false;
     }
@@ -334,14 +339,16 @@ static bool close_quantity(struct call *c, int64_t size, int64_t *qty)
     if (count && percent)
         return parameter_refuse(c, "percentage", "left out when qty is given");
     if (count) {
-        if (!price_parse(count, strlen(count), &p) || p.micros <= 0 || p.micros % 1000000 != 0)
-            return parameter_refuse(c, "qty", "a whole number of shares above 0");
-        *qty = p.micros / 1000000;
+        if (!price_parse(count, strlen(count), &p) || p.micros <= 0)
+            return parameter_refuse(c, "qty", "a number of shares above 0, with at most six decimals");
+        *qty = p.micros;
     }
     if (percent) {
         if (!price_parse(percent, strlen(percent), &p) || p.micros <= 0 || p.micros > 100 * INT64_C(1000000))
             return parameter_refuse(c, "percentage", "above 0 and at most 100, with at most six decimals");
         *qty = (int64_t)((__int128)size * p.micros / 100000000);
+        if (size % QTY_SCALE == 0)
+            *qty -= *qty % QTY_SCALE;
     }
     return true;
 }
