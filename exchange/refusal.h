@@ -53,6 +53,13 @@ enum refusal_kind {
     REFUSED_ROUTE,
     REFUSED_METHOD,
     REFUSED_KEYS,
+    REFUSED_RATE,
+    REFUSED_RATE_DATA,
+    REFUSED_MEMBER_TEXT, /* name, what is wrong */
+    REFUSED_WATCHLIST_UNKNOWN,
+    REFUSED_WATCHLIST_NAME,
+    REFUSED_WATCHLIST_HAS, /* symbol */
+    REFUSED_WATCHLISTS_MANY, /* int */
     REFUSED_COUNT,
 };
 
