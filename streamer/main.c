@@ -9,6 +9,7 @@
 
 #include "alpaca/stream.h"
 #include "core/base.h"
+#include "core/clock.h"
 #include "core/config.h"
 #include "core/log.h"
 #include "streamer/reconcile.h"
@@ -78,6 +79,7 @@ struct held {
 struct streamer {
     struct settings settings;
     char key[128], secret[128], source[32], account[32]; /* account "": not known since the last connect */
+    char told[32];   /* the account whose source is in the outbox */
     char always[ALWAYS_MAX][SYMBOL_SIZE];
     size_t always_count;
     uv_loop_t loop;
@@ -217,6 +219,10 @@ static void on_account(void *ctx, const char *number)
     if (!s->account[0])
         log_info("account_known", KV_TEXT("account", number));
     text_copy(s->account, sizeof s->account, number);
+    if (strcmp(s->told, number) != 0) {
+        record_or_fail(s, record_account(s->record, number, s->source, clock_utc_ns(), &err), &err);
+        text_copy(s->told, sizeof s->told, number);
+    }
     while (s->held) {
         struct held *h = s->held;
         s->held = h->next;
