@@ -29,47 +29,121 @@ static void *reserve(void *list, size_t count, size_t *room, size_t size)
 
 /* ---- marks */
 
+/* The first place whose date is not before this one. */
+static size_t feed_place(const struct mark_feed *f, int32_t date)
+{
+    size_t low = 0, high = f->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (f->days[middle].date < date)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct mark_feed *feed_of(struct mark *m, const char *source)
+{
+    size_t i = 0;
+    while (i < m->feeds_count && strcmp(m->feeds[i].source, source) < 0)
+        i++;
+    if (i == m->feeds_count || strcmp(m->feeds[i].source, source) != 0) {
+        m->feeds = must_realloc(m->feeds, m->feeds_count + 1, sizeof *m->feeds);
+        memmove(&m->feeds[i + 1], &m->feeds[i], (m->feeds_count++ - i) * sizeof *m->feeds);
+        m->feeds[i] = (struct mark_feed){ 0 };
+        text_copy(m->feeds[i].source, sizeof m->feeds[i].source, source);
+    }
+    return &m->feeds[i];
+}
+
 bool mark_bar(struct mark *m, const struct minute_bar *bar)
 {
+    struct mark_feed *f = feed_of(m, bar->source);
     int32_t date = calendar_date(bar->timestamp);
-    size_t i = m->count;
-    while (i > 0 && m->days[i - 1].date > date)
-        i--;
-    if (i == 0 || m->days[i - 1].date != date) {
-        m->days = reserve(m->days, m->count, &m->room, sizeof *m->days);
-        memmove(&m->days[i + 1], &m->days[i], (m->count - i) * sizeof *m->days);
-        m->days[i] = (struct mark_day){ .date = date };
-        m->count++;
-        i++;
+    size_t i = feed_place(f, date);
+    if (i == f->count || f->days[i].date != date) {
+        f->days = reserve(f->days, f->count, &f->room, sizeof *f->days);
+        memmove(&f->days[i + 1], &f->days[i], (f->count++ - i) * sizeof *f->days);
+        f->days[i] = (struct mark_day){ .date = date };
     }
-    struct mark_day *day = &m->days[i - 1];
-    if (bar->timestamp < day->time_ns ||
-        (bar->timestamp == day->time_ns && strcmp(bar->source, day->source) <= 0))
+    struct mark_day *day = &f->days[i];
+    size_t n = day->count;
+    while (n > 0 && day->closes[n - 1].time_ns > bar->timestamp)
+        n--;
+    if (n > 0 && day->closes[n - 1].time_ns == bar->timestamp)
         return false;
-    day->time_ns = bar->timestamp;
-    day->close = bar->close;
-    text_copy(day->source, sizeof day->source, bar->source);
+    day->closes = reserve(day->closes, day->count, &day->room, sizeof *day->closes);
+    memmove(&day->closes[n + 1], &day->closes[n], (day->count++ - n) * sizeof *day->closes);
+    day->closes[n] = (struct mark_close){ bar->timestamp, bar->close };
     return true;
 }
 
-/* The last close before a date. */
-static struct price mark_before(const struct mark *m, int32_t date)
+static bool has_ended(const struct mark_close *c, const struct market *market)
 {
-    for (size_t i = m->count; i > 0; i--)
-        if (m->days[i - 1].date < date)
-            return (struct price){ m->days[i - 1].close };
-    return PRICE_NONE;
+    return c->time_ns <= market->until_ns - MINUTE_NS;
 }
 
-struct price mark_price(const struct mark *m)
+static bool is_its_feed(const struct mark_feed *f, const struct market *market)
 {
-    return mark_before(m, INT32_MAX);
+    return !*market->source || strcmp(f->source, market->source) == 0;
+}
+
+/* The last close of a feed before a date; NULL: none. */
+static const struct mark_close *feed_close(const struct mark_feed *f, const struct market *market, int32_t date)
+{
+    for (size_t i = feed_place(f, date); i > 0; i--) {
+        const struct mark_day *day = &f->days[i - 1];
+        if (!has_ended(&day->closes[0], market))
+            continue;
+        size_t low = 0, high = day->count; /* the last that has ended is in [low, high) */
+        while (high - low > 1) {
+            size_t middle = (low + high) / 2;
+            if (has_ended(&day->closes[middle], market))
+                low = middle;
+            else
+                high = middle;
+        }
+        return &day->closes[low];
+    }
+    return NULL;
+}
+
+/* The last close before a date. */
+static struct price mark_before(const struct mark *m, const struct market *market, int32_t date)
+{
+    const struct mark_close *last = NULL;
+    for (size_t i = 0; i < m->feeds_count; i++) {
+        const struct mark_close *c = is_its_feed(&m->feeds[i], market) ? feed_close(&m->feeds[i], market, date) : NULL;
+        if (c && (!last || c->time_ns >= last->time_ns))
+            last = c;
+    }
+    return last ? (struct price){ last->close } : PRICE_NONE;
+}
+
+struct price mark_price(const struct mark *m, const struct market *market)
+{
+    return mark_before(m, market, INT32_MAX);
+}
+
+int32_t mark_last_date(const struct mark *m)
+{
+    int32_t last = 0;
+    for (size_t i = 0; i < m->feeds_count; i++)
+        if (m->feeds[i].days[m->feeds[i].count - 1].date > last)
+            last = m->feeds[i].days[m->feeds[i].count - 1].date;
+    return last;
 }
 
 void mark_free(struct mark *m)
 {
+    for (size_t i = 0; m && i < m->feeds_count; i++) {
+        for (size_t n = 0; n < m->feeds[i].count; n++)
+            free(m->feeds[i].days[n].closes);
+        free(m->feeds[i].days);
+    }
     if (m)
-        free(m->days);
+        free(m->feeds);
     free(m);
 }
 
@@ -132,14 +206,14 @@ const struct holding *book_find(const struct book *b, const struct order *o)
     return slot ? *slot : NULL;
 }
 
-void book_add(struct book *b, const struct fill *fill, const struct mark *mark)
+void book_add(struct book *b, const struct fill *fill, const struct mark *mark, const struct market *market)
 {
     const struct key k = holding_key(fill->order);
     void **slot = keymap_put(&b->index, &k);
     if (!*slot) {
         struct holding *h = must_alloc(1, sizeof *h);
         *h = (struct holding){ .account = fill->order->account, .strategy = fill->order->strategy,
-                               .symbol = fill->order->symbol, .mark = mark };
+                               .symbol = fill->order->symbol, .mark = mark, .market = market };
         b->list = reserve(b->list, b->count, &b->room, sizeof *b->list);
         size_t i = b->count++;
         for (; i > 0 && holding_cmp(b->list[i - 1], h) > 0; i--)
@@ -189,14 +263,14 @@ static const struct holding_day *day_before(const struct holding *h, int32_t dat
 
 void holding_view(const struct holding *h, struct position_snapshot *out)
 {
-    view(h, &h->now, mark_price(h->mark), out);
+    view(h, &h->now, mark_price(h->mark, h->market), out);
 }
 
 bool holding_view_at(const struct holding *h, int32_t date, struct position_snapshot *out)
 {
     static const struct position none;
     const struct holding_day *day = day_before(h, date + 1);
-    view(h, day ? &day->end : &none, mark_before(h->mark, date + 1), out);
+    view(h, day ? &day->end : &none, mark_before(h->mark, h->market, date + 1), out);
     return day && (day->end.qty || day->date == date);
 }
 
@@ -207,7 +281,7 @@ static struct pnl pnl_before(const struct holding *h, int32_t date)
     if (!day)
         return (struct pnl){ 0 };
     const struct position *end = &day->end;
-    struct price mark = mark_before(h->mark, date);
+    struct price mark = mark_before(h->mark, h->market, date);
     return (struct pnl){ end->fills, end->traded_qty, end->realized_micros,
                          price_is_set(mark) ? position_unrealized_micros(end, mark) : 0, end->fees_micros, false };
 }
@@ -250,8 +324,12 @@ int32_t holding_next_date(const struct holding *h, int32_t from)
     int32_t next = 0;
     for (size_t i = h->days_count; i > 0 && h->days[i - 1].date >= from; i--)
         next = h->days[i - 1].date;
-    for (size_t i = h->mark->count; i > 0 && h->mark->days[i - 1].date >= from; i--)
-        if (!next || h->mark->days[i - 1].date < next)
-            next = h->mark->days[i - 1].date;
+    for (size_t i = 0; i < h->mark->feeds_count; i++) {
+        const struct mark_feed *f = &h->mark->feeds[i];
+        size_t day = feed_place(f, from);
+        if (is_its_feed(f, h->market) && day < f->count && has_ended(&f->days[day].closes[0], h->market) &&
+            (!next || f->days[day].date < next))
+            next = f->days[day].date;
+    }
     return next;
 }

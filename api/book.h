@@ -20,25 +20,37 @@ struct fill {
 /* By timestamp, account, filled_quantity, execution_id: the order of /fills and of the arithmetic. */
 int fill_cmp(const struct fill *a, const struct fill *b);
 
-/* Closes of a symbol: the latest, and the last of each New York date. */
+/* Closes of a symbol, each market's for itself: two replays of different markets, or of one market at different
+ * times, stand in one record. 16 bytes a bar. */
 struct mark {
     char symbol[SYMBOL_SIZE];
-    struct mark_day {
-        int32_t date;
-        int64_t time_ns, close;
+    struct mark_feed {
         char source[WORD_SIZE];
-    } *days;                    /* ascending by date */
-    size_t count, room;
+        struct mark_day {
+            int32_t date;       /* New York */
+            struct mark_close { int64_t time_ns, close; } *closes; /* ascending; time: start of the bar */
+            size_t count, room;
+        } *days;                /* ascending */
+        size_t count, room;
+    } *feeds;                   /* ascending by source */
+    size_t feeds_count;
 };
-/* The later bar wins; of two sources at one time the greater name: the order of arrival does not matter.
- * True: the close of its date is another now. */
+/* False: there is a bar of this minute and source. */
 bool mark_bar(struct mark *m, const struct minute_bar *bar);
-struct price mark_price(const struct mark *m); /* the latest close; PRICE_NONE before the first bar */
-void mark_free(struct mark *m);
+int32_t mark_last_date(const struct mark *m); /* of any feed; 0: no bar */
+void mark_free(struct mark *m); /* NULL is fine */
+
+/* Which of a symbol's bars mark what an account holds: those of the feed it trades on, that have ended in its time. */
+struct market {
+    char source[WORD_SIZE];     /* "": not known. Then any feed's: the latest, of two at one time the greater name's */
+    int64_t until_ns;           /* of a replay how far it has come; INT64_MAX in the world's own time */
+};
+struct price mark_price(const struct mark *m, const struct market *market); /* the latest close; PRICE_NONE: no bar */
 
 struct holding {
     const char *account, *strategy, *symbol; /* of the first fill's order */
     const struct mark *mark;
+    const struct market *market;
     struct position now;
     struct holding_fill {
         const struct fill *fill;
@@ -58,8 +70,8 @@ struct book {
     struct holding **list;      /* by account, strategy, symbol */
     size_t count, room;
 };
-/* fill and mark must outlive the book. */
-void book_add(struct book *b, const struct fill *fill, const struct mark *mark);
+/* fill, mark and market (the account's) must outlive the book; the latter two may change. */
+void book_add(struct book *b, const struct fill *fill, const struct mark *mark, const struct market *market);
 /* What an order's fills go into; NULL before the first. */
 const struct holding *book_find(const struct book *b, const struct order *o);
 void book_clear(struct book *b);

@@ -32,7 +32,8 @@ static bool load_row(void *ctx, const void *record)
 bool store_load(struct store *s, struct state *state, struct err *err)
 {
     static const struct table *const remembered[] = { &run_table, &bar_table, &order_table, &event_table,
-                                                      &equity_table, &decision_table, &snapshot_table };
+                                                      &equity_table, &decision_table, &snapshot_table, &account_table,
+                                                      &config_error_table };
     int64_t began_ns = clock_mono_ns();
     struct loading l = { .state = state_new() };
     bool ok = open_when_lost(s, err) && db_prepare_tables(s->db, err);

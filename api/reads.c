@@ -162,7 +162,8 @@ static const struct book *book_of(struct call *c, struct book *own)
     const struct fill *const *fills = state_fills(c->api->state, &count);
     for (size_t i = 0; i < count; i++)
         if (words_match(&c->filter.run_id, fills[i]->order->run_id))
-            book_add(own, fills[i], state_mark(c->api->state, fills[i]->order->symbol));
+            book_add(own, fills[i], state_mark(c->api->state, fills[i]->order->symbol),
+                     state_market(c->api->state, fills[i]->order->account));
     return own;
 }
 
@@ -340,6 +341,16 @@ static int by_strategy(const void *left, const void *right)
     return strcmp((*(const struct run *const *)left)->strategy, (*(const struct run *const *)right)->strategy);
 }
 
+static void strategy_view(const struct state *s, const struct run *r, struct strategy_view *out)
+{
+    const struct config_error *error = state_config_error(s, r);
+    *out = (struct strategy_view){ .run = *r };
+    if (!error)
+        return;
+    out->config_error_at = error->timestamp;
+    text_copy(out->config_error, sizeof out->config_error, error->text);
+}
+
 /* An instance is known from its runs; its latest says how it stands. */
 void get_strategies(struct call *c)
 {
@@ -359,14 +370,38 @@ void get_strategies(struct call *c)
         kept += n == kept;
     }
     qsort(latest, kept, sizeof *latest, by_strategy);
-    for (size_t i = 0; i < kept; i++)
-        if (strcmp(latest[i]->strategy, c->filter.after) > 0 &&
-            words_match(&c->filter.status, run_status_names[latest[i]->status]) &&
-            !page_add(&page, latest[i], latest[i]->strategy))
+    for (size_t i = 0; i < kept; i++) {
+        struct strategy_view view;
+        if (strcmp(latest[i]->strategy, c->filter.after) <= 0 ||
+            !words_match(&c->filter.status, run_status_names[latest[i]->status]))
+            continue;
+        strategy_view(c->api->state, latest[i], &view);
+        if (!page_add(&page, &view, latest[i]->strategy))
             break;
+    }
     free(latest);
     state_read_done(c->api->state);
     page_end(&page);
+}
+
+void get_strategy(struct call *c)
+{
+    struct strategy_view view;
+    size_t count;
+    bool found = false;
+    state_read(c->api->state);
+    const struct run *const *runs = state_runs(c->api->state, &count);
+    while (count > 0 && !found) {
+        const struct run *r = runs[--count];
+        found = strcmp(r->strategy, c->id) == 0 && words_match(&c->filter.account, r->account);
+        if (found)
+            strategy_view(c->api->state, r, &view);
+    }
+    state_read_done(c->api->state);
+    if (found)
+        reply_one(c, &strategy_view_table, &view);
+    else
+        problem(c, 404, NULL, "there is no instance %s", c->id);
 }
 
 /* ---- from the database */
@@ -481,8 +516,8 @@ void get_bars(struct call *c)
             date = calendar_date(state_last_bar(c->api->state));
         for (size_t i = 0; i < f->symbol.count; i++) {
             const struct mark *m = state_mark(c->api->state, f->symbol.texts[i]);
-            if (m && m->count && m->days[m->count - 1].date > date)
-                date = m->days[m->count - 1].date;
+            if (m && mark_last_date(m) > date)
+                date = mark_last_date(m);
         }
         state_read_done(c->api->state);
         if (date)

@@ -33,7 +33,8 @@ const char *const run_mode_names[] = { "replay", "paper", "live", "backtest", NU
     R(config_hash, COLUMN_TEXT, .sql = "VARCHAR"), \
     R(plugin_hash, COLUMN_TEXT, .sql = "VARCHAR"), \
     R(ended_at, COLUMN_TIME, .sql = "TIMESTAMP"), \
-    R(reason, COLUMN_TEXT, .sql = "VARCHAR", .null = true)
+    R(reason, COLUMN_TEXT, .sql = "VARCHAR", .null = true), \
+    R(config_changed_at, COLUMN_TIME, .sql = "TIMESTAMP")
 static const struct column run_columns[] = { RUN_COLUMNS, R(config_text, COLUMN_LONG_TEXT, .sql = "VARCHAR", .hidden = true) };
 static const struct column run_whole_columns[] = { RUN_COLUMNS, R(config_text, COLUMN_LONG_TEXT, .sql = "VARCHAR") };
 #undef R
@@ -60,10 +61,15 @@ static const struct column strategy_columns[] = {
     R(started_at, COLUMN_TIME),
     R(ended_at, COLUMN_TIME),
     R(reason, COLUMN_TEXT, .null = true),
+    R(version, COLUMN_COUNT),
+    R(config_changed_at, COLUMN_TIME),
 #undef R
+    COLUMN(struct strategy_view, config_error, COLUMN_TEXT, .null = true),
+    COLUMN(struct strategy_view, config_error_at, COLUMN_TIME),
 };
+static_assert(offsetof(struct strategy_view, run) == 0, "its columns are those of the run");
 const struct table strategy_view_table = { "strategies", strategy_columns, COUNT_OF(strategy_columns),
-                                           sizeof(struct run), NULL, NULL };
+                                           sizeof(struct strategy_view), NULL, NULL };
 
 #define O(member, kind, ...) COLUMN(struct order, member, kind, __VA_ARGS__)
 static const struct column order_columns[] = {
@@ -168,6 +174,28 @@ static const char *const decision_keys[] = { "timestamp", "run_id", "sequence", 
 const struct table decision_table = { "decisions", decision_columns, COUNT_OF(decision_columns),
                                       sizeof(struct decision), decision_keys, "MONTH" };
 
+static const struct column account_columns[] = {
+    COLUMN(struct account_source, timestamp, COLUMN_TIME, .sql = "TIMESTAMP"),
+    COLUMN(struct account_source, account, COLUMN_TEXT, .sql = "SYMBOL"),
+    COLUMN(struct account_source, source, COLUMN_TEXT, .sql = "SYMBOL"),
+};
+static const char *const account_keys[] = { "timestamp", "account", NULL };
+const struct table account_table = { "accounts", account_columns, COUNT_OF(account_columns), sizeof(struct account_source),
+                                     account_keys, "MONTH" };
+
+#define C(member, kind, ...) COLUMN(struct config_error, member, kind, __VA_ARGS__)
+static const struct column config_error_columns[] = {
+    C(timestamp, COLUMN_TIME, .sql = "TIMESTAMP"),
+    C(run_id, COLUMN_TEXT, .sql = "SYMBOL"),
+    C(account, COLUMN_TEXT, .sql = "SYMBOL"),
+    C(strategy, COLUMN_TEXT, .sql = "SYMBOL"),
+    C(text, COLUMN_TEXT, .sql = "VARCHAR", .null = true),
+};
+#undef C
+static const char *const config_error_keys[] = { "timestamp", "run_id", NULL };
+const struct table config_error_table = { "config_errors", config_error_columns, COUNT_OF(config_error_columns),
+                                          sizeof(struct config_error), config_error_keys, "MONTH" };
+
 #define P(member, kind, ...) COLUMN(struct position_snapshot, member, kind, __VA_ARGS__)
 #define POSITION_COLUMNS \
     P(account, COLUMN_TEXT, .sql = "SYMBOL"), \
@@ -229,7 +257,7 @@ const struct table pnl_view_table = { "pnl", pnl_columns, COUNT_OF(pnl_columns),
                                       NULL, NULL };
 
 const struct table *const tables[] = { &run_table, &order_table, &event_table, &bar_table, &equity_table,
-                                       &decision_table, &snapshot_table, NULL };
+                                       &decision_table, &snapshot_table, &account_table, &config_error_table, NULL };
 
 /* ---- ingest */
 
@@ -311,6 +339,7 @@ static const struct json_field run_fields[] = {
     R(started_at, FIELD_TIME, .required = true),
     R(ended_at, FIELD_TIME),
     R(reason, FIELD_TEXT),
+    R(config_changed_at, FIELD_TIME),
 };
 #undef R
 
@@ -320,6 +349,10 @@ static void check_run(void *record, const char *prefix, struct json_faults *faul
     char pointer[96];
     if (r->ended_at && r->ended_at < r->started_at) {
         snprintf(pointer, sizeof pointer, "%s/ended_at", prefix);
+        json_fault_add(faults, pointer, "is before started_at");
+    }
+    if (r->config_changed_at && r->config_changed_at < r->started_at) {
+        snprintf(pointer, sizeof pointer, "%s/config_changed_at", prefix);
         json_fault_add(faults, pointer, "is before started_at");
     }
 }
@@ -487,6 +520,22 @@ static const struct json_field decision_fields[] = {
 };
 #undef D
 
+static const struct json_field account_fields[] = {
+    JSON_FIELD(struct account_source, account, FIELD_TEXT, .required = true, ID_CHECK),
+    JSON_FIELD(struct account_source, source, FIELD_TEXT, .required = true, ID_CHECK),
+    JSON_FIELD(struct account_source, timestamp, FIELD_TIME, .required = true),
+};
+
+#define C(member, kind, ...) JSON_FIELD(struct config_error, member, kind, __VA_ARGS__)
+static const struct json_field config_error_fields[] = {
+    C(run_id, FIELD_UUID, .required = true),
+    C(account, FIELD_TEXT, .required = true, ID_CHECK),
+    C(strategy, FIELD_TEXT, .required = true, NAME_CHECK),
+    C(timestamp, FIELD_TIME, .required = true),
+    C(text, FIELD_TEXT),
+};
+#undef C
+
 enum { CONFIG_TEXT_MAX = 128 * 1024, RAW_MAX = 64 * 1024, DECISION_TEXT_MAX = 4096 };
 
 #define FIELDS(f) .fields = (f), .fields_count = COUNT_OF(f)
@@ -499,6 +548,8 @@ const struct ingest ingest_events = { &event_table, FIELDS(event_fields), .check
                                       LONG_TEXT(struct event, raw, RAW_MAX) };
 const struct ingest ingest_bars = { &bar_table, FIELDS(bar_fields), .check = check_bar };
 const struct ingest ingest_equity = { &equity_table, FIELDS(equity_fields) };
+const struct ingest ingest_accounts = { &account_table, FIELDS(account_fields) };
+const struct ingest ingest_config_errors = { &config_error_table, FIELDS(config_error_fields) };
 const struct ingest ingest_decisions = { &decision_table, FIELDS(decision_fields),
                                          LONG_TEXT(struct decision, text, DECISION_TEXT_MAX) };
 

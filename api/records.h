@@ -11,8 +11,10 @@
 #include "market/market.h"
 #include "market/setting.h"
 
-enum { ACCOUNT_SIZE = 41, WORD_SIZE = 25, NAME_SIZE = 49, HASH_SIZE = 65, REASON_SIZE = 513, EVENT_KEY_SIZE = 96 };
+enum { ACCOUNT_SIZE = 41, WORD_SIZE = 25, NAME_SIZE = 49, HASH_SIZE = 65, REASON_SIZE = 513, EVENT_KEY_SIZE = 96,
+       CONFIG_ERROR_SIZE = 4097 };
 
+enum run_mode { RUN_REPLAY, RUN_PAPER, RUN_LIVE, RUN_BACKTEST };
 enum run_status { RUN_RUNNING, RUN_FINISHED, RUN_STOPPED, RUN_FAILED };
 extern const char *const run_status_names[];
 extern const char *const run_mode_names[]; /* replay paper live backtest */
@@ -28,6 +30,7 @@ struct run { /* one version of a run; the newest counts */
     char config_hash[HASH_SIZE], plugin_hash[HASH_SIZE];
     int64_t ended_at;
     char reason[REASON_SIZE];
+    int64_t config_changed_at; /* 0: this version's configuration is the first */
     const char *config_text; /* lent; NULL once recorded */
 };
 
@@ -83,6 +86,17 @@ struct decision {
     const char *text;        /* lent */
 };
 
+struct account_source { /* whose bars an account is marked by; the newest counts */
+    int64_t timestamp;
+    char account[ACCOUNT_SIZE], source[WORD_SIZE];
+};
+
+struct config_error { /* an edit of a running instance's configuration that was refused; the newest counts */
+    int64_t timestamp;
+    char run_id[UUID_SIZE], account[ACCOUNT_SIZE], strategy[NAME_SIZE];
+    char text[CONFIG_ERROR_SIZE]; /* "": what is in the file is what runs */
+};
+
 struct position_snapshot { /* a position at a session's close */
     int64_t timestamp;
     char account[ACCOUNT_SIZE], strategy[NAME_SIZE], symbol[SYMBOL_SIZE];
@@ -90,7 +104,7 @@ struct position_snapshot { /* a position at a session's close */
 };
 
 extern const struct table run_table, order_table, event_table, bar_table, equity_table, decision_table,
-    snapshot_table;
+    snapshot_table, account_table, config_error_table;
 extern const struct table run_whole_table; /* runs, answered with the configuration's text */
 /* All of them, NULL-terminated: what the database must hold. */
 extern const struct table *const tables[];
@@ -106,6 +120,11 @@ struct pnl_view {
     char strategy[NAME_SIZE], symbol[SYMBOL_SIZE], account[ACCOUNT_SIZE];
     int32_t day;
     int64_t fills, quantity_traded, realized_pnl, unrealized_pnl, fees, total_pnl;
+};
+struct strategy_view { /* an instance, as its latest run says */
+    struct run run;
+    int64_t config_error_at;
+    char config_error[CONFIG_ERROR_SIZE]; /* "": what is in its file is what runs */
 };
 /* Positions are answered as struct position_snapshot, without a timestamp. */
 extern const struct table fill_view_table, position_view_table, pnl_view_table, strategy_view_table;
@@ -123,7 +142,7 @@ struct ingest {
     void (*check)(void *record, const char *prefix, struct json_faults *faults);
 };
 extern const struct ingest ingest_runs, ingest_orders, ingest_events, ingest_bars, ingest_equity,
-    ingest_decisions;
+    ingest_decisions, ingest_accounts, ingest_config_errors;
 
 /* Reads one object. record: table->record_size bytes; it borrows the long text from obj, out of which this
  * member is taken into *keep (a new reference or NULL, to be released after the record). */

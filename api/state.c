@@ -42,6 +42,18 @@ struct named {
     size_t count;
 };
 
+/* What marks an account's holdings. */
+struct account_state {
+    struct market market;          /* the readers' */
+    /* the writer's: */
+    char source[WORD_SIZE];
+    int64_t source_at, run_at;     /* of the row the source is from, of the run that says whether it is a replay */
+    bool is_replay, is_touched;
+    int64_t time_ns;               /* how far it has come: its latest event, intent or point of equity */
+    int32_t last_close;            /* the latest of its closes */
+    int32_t changed_from;          /* its holdings may be marked otherwise from this date on; INT32_MAX: they are not */
+};
+
 /* The sessions a strategy of an account has come to the close of. */
 struct closes {
     int32_t *dates;
@@ -53,7 +65,7 @@ struct new_close {
     int32_t date;
 };
 
-struct new_mark { /* a close of a symbol that has changed */
+struct new_mark { /* a symbol that has another bar */
     const struct mark *mark;
     int32_t date;
 };
@@ -74,6 +86,8 @@ struct state {
     struct list fills, runs;
     struct keymap names;           /* order_id or client_order_id -> struct named */
     struct keymap marks;           /* symbol -> struct mark */
+    struct keymap accounts;        /* account -> struct account_state */
+    struct keymap errors;          /* run_id -> struct config_error */
     struct book book;
     int64_t last_bar;
 
@@ -85,7 +99,7 @@ struct state {
     struct keymap closes;          /* account, strategy -> struct closes */
     int32_t last_close;            /* the latest date of all of them */
     struct keymap snapshots;       /* date, account, strategy, symbol -> struct snapshot */
-    struct list touched, new_fills, new_runs, new_bars, new_closes, new_marks, due_snapshots;
+    struct list touched, touched_accounts, new_fills, new_runs, new_bars, new_errors, new_closes, new_marks, due_snapshots;
     struct order *versions;
     size_t versions_count, versions_room;
 };
@@ -164,11 +178,15 @@ static void clear(struct state *s)
     list_free(&s->fills, true);
     list_free(&s->runs, false);
     free_values(&s->marks, mark_release);
+    free_values(&s->accounts, free);
+    free_values(&s->errors, free);
     free_values(&s->entries, entry_free);
     free_values(&s->run_index, free);
     keymap_free(&s->known);
     free_values(&s->bars, free);
     list_free(&s->touched, false);
+    list_free(&s->touched_accounts, false);
+    list_free(&s->new_errors, true);
     list_free(&s->new_fills, true);
     list_free(&s->new_runs, true);
     list_free(&s->new_bars, true);
@@ -272,6 +290,36 @@ static void later(int64_t *time_ns, int64_t other)
         *time_ns = other;
 }
 
+static struct account_state *account_of(struct state *s, const char *account)
+{
+    struct key k = { 0 };
+    key_text(&k, account);
+    void **slot = keymap_put(&s->accounts, &k);
+    if (!*slot) {
+        struct account_state *a = *slot = must_alloc(1, sizeof *a);
+        a->market.until_ns = INT64_MAX;
+        a->changed_from = INT32_MAX;
+    }
+    return *slot;
+}
+
+static void touch_account(struct state *s, struct account_state *a)
+{
+    if (!a->is_touched)
+        list_add(&s->touched_accounts, a);
+    a->is_touched = true;
+}
+
+/* Something of it is dated so: so far it has come. */
+static void account_reached(struct state *s, const char *account, int64_t time_ns)
+{
+    struct account_state *a = account_of(s, account);
+    if (time_ns <= a->time_ns)
+        return;
+    a->time_ns = time_ns;
+    touch_account(s, a);
+}
+
 static void first(struct entry *e, int64_t time_ns)
 {
     if (time_ns < e->next_first_at)
@@ -373,6 +421,7 @@ static bool plan_order(struct state *s, struct order *o, bool is_load)
         o->version = e->versions + 1;
     recorded(e, o);
     fold_intent(e, o);
+    account_reached(s, o->account, o->timestamp);
     touch(s, e);
     if (!is_load)
         note_version(s, e);
@@ -463,6 +512,7 @@ static bool plan_event(struct state *s, const struct event *v, bool is_load)
     if (!(event_is_fill(v) ? plan_fill(s, e, v) : plan_other(s, v)))
         return false;
     fold_event(e, v);
+    account_reached(s, v->account, v->timestamp);
     touch(s, e);
     if (!is_load)
         note_version(s, e);
@@ -483,6 +533,12 @@ static bool plan_run(struct state *s, const struct run *r)
     *copy = *r;
     copy->config_text = NULL;
     list_add(&s->new_runs, copy);
+    struct account_state *a = account_of(s, r->account);
+    if (r->started_at >= a->run_at) {
+        a->run_at = r->started_at;
+        a->is_replay = r->mode == RUN_REPLAY || r->mode == RUN_BACKTEST;
+        touch_account(s, a);
+    }
     return true;
 }
 
@@ -516,6 +572,7 @@ static bool plan_equity(struct state *s, const struct equity *e)
     key_number(&k, e->timestamp);
     if (!is_new(s, &k))
         return false;
+    account_reached(s, e->account, e->timestamp);
     int32_t date = calendar_date(e->timestamp);
     struct session session;
     if (calendar_session(date, &session) && e->timestamp >= session.close_ns) {
@@ -556,6 +613,37 @@ static bool plan_decision(struct state *s, const struct decision *d)
     return is_new(s, &k);
 }
 
+static bool plan_account(struct state *s, const struct account_source *r)
+{
+    struct key k = { 0 };
+    key_text(&k, "account");
+    key_text(&k, r->account);
+    key_number(&k, r->timestamp);
+    if (!is_new(s, &k))
+        return false;
+    struct account_state *a = account_of(s, r->account);
+    if (r->timestamp >= a->source_at) {
+        a->source_at = r->timestamp;
+        text_copy(a->source, sizeof a->source, r->source);
+        touch_account(s, a);
+    }
+    return true;
+}
+
+static bool plan_config_error(struct state *s, const struct config_error *e)
+{
+    struct key k = { 0 };
+    key_text(&k, "config error");
+    key_text(&k, e->run_id);
+    key_number(&k, e->timestamp);
+    if (!is_new(s, &k))
+        return false;
+    struct config_error *copy = must_alloc(1, sizeof *copy);
+    *copy = *e;
+    list_add(&s->new_errors, copy);
+    return true;
+}
+
 static bool plan(struct state *s, const struct table *t, void *record, bool is_load)
 {
     if (t == &order_table)
@@ -570,6 +658,10 @@ static bool plan(struct state *s, const struct table *t, void *record, bool is_l
         return plan_equity(s, record);
     if (t == &snapshot_table && is_load)
         return load_snapshot(s, record);
+    if (t == &account_table)
+        return plan_account(s, record);
+    if (t == &config_error_table)
+        return plan_config_error(s, record);
     assert(t == &decision_table);
     return plan_decision(s, record);
 }
@@ -675,7 +767,7 @@ static void publish_fill(struct state *s, struct fill *f)
         i = low;
     }
     list_insert(&s->fills, i, f);
-    book_add(&s->book, f, mark_of(s, f->order->symbol));
+    book_add(&s->book, f, mark_of(s, f->order->symbol), &account_of(s, f->order->account)->market);
 }
 
 static int run_cmp(const struct run *a, const struct run *b)
@@ -709,6 +801,36 @@ static void publish_run(struct state *s, struct run *r)
     *slot = r;
 }
 
+static void publish_error(struct state *s, struct config_error *e)
+{
+    struct key k = { 0 };
+    key_text(&k, e->run_id);
+    void **slot = keymap_put(&s->errors, &k);
+    struct config_error *old = *slot;
+    if (old && old->timestamp > e->timestamp) {
+        free(e);
+        return;
+    }
+    free(old);
+    *slot = e;
+}
+
+static void publish_account(struct account_state *a)
+{
+    int64_t until_ns = a->is_replay ? a->time_ns : INT64_MAX;
+    if (strcmp(a->market.source, a->source) != 0) {
+        text_copy(a->market.source, sizeof a->market.source, a->source);
+        a->changed_from = 0;
+    }
+    if (a->market.until_ns == until_ns)
+        return;
+    int64_t from_ns = until_ns < a->market.until_ns ? until_ns : a->market.until_ns;
+    int32_t from = from_ns > 0 ? calendar_date(from_ns) : 0;
+    if (from < a->changed_from)
+        a->changed_from = from;
+    a->market.until_ns = until_ns;
+}
+
 static struct closes *closes_of(struct state *s, const char *account, const char *strategy, bool make)
 {
     struct key k = { 0 };
@@ -729,6 +851,9 @@ static bool add_close(struct state *s, const struct new_close *c)
             return false;
     all->dates = must_realloc(all->dates, all->count + 1, sizeof *all->dates);
     all->dates[all->count++] = c->date;
+    struct account_state *a = account_of(s, c->account);
+    if (c->date > a->last_close)
+        a->last_close = c->date;
     if (c->date > s->last_close)
         s->last_close = c->date;
     return true;
@@ -789,6 +914,19 @@ static void note_marks(struct state *s)
     }
 }
 
+static void note_accounts(struct state *s)
+{
+    for (size_t i = 0; i < s->touched_accounts.count; i++) {
+        struct account_state *a = s->touched_accounts.items[i];
+        for (size_t n = 0; n < s->book.count && a->changed_from <= a->last_close; n++)
+            if (s->book.list[n]->market == &a->market)
+                note_from(s, s->book.list[n], a->changed_from);
+        a->changed_from = INT32_MAX;
+        a->is_touched = false;
+    }
+    s->touched_accounts.count = 0;
+}
+
 static void forget(struct list *l)
 {
     for (size_t i = 0; i < l->count; i++)
@@ -816,9 +954,13 @@ static void publish(struct state *s)
         }
         later(&s->last_bar, bar->timestamp);
     }
+    for (size_t i = 0; i < s->new_errors.count; i++)
+        publish_error(s, s->new_errors.items[i]);
+    for (size_t i = 0; i < s->touched_accounts.count; i++)
+        publish_account(s->touched_accounts.items[i]);
     pthread_rwlock_unlock(&s->lock);
     forget(&s->new_bars);
-    s->touched.count = s->new_fills.count = s->new_runs.count = 0;
+    s->touched.count = s->new_fills.count = s->new_runs.count = s->new_errors.count = 0;
 }
 
 /* Who but the writer changes the book? So it is read here without the lock. */
@@ -832,6 +974,7 @@ void state_publish(struct state *s)
         note_from(s, book_find(&s->book, f->order), calendar_date(f->timestamp));
     }
     note_marks(s);
+    note_accounts(s);
     note_closes(s);
     forget(&s->new_marks);
     forget(&s->new_closes);
@@ -846,6 +989,7 @@ void state_loaded(struct state *s)
     forget(&s->new_closes);
     publish(s);
     forget(&s->new_marks);
+    note_accounts(s);
     for (size_t i = 0; i < s->book.count; i++)
         note_from(s, s->book.list[i], 0);
 }
@@ -919,6 +1063,24 @@ const struct mark *state_mark(const struct state *s, const char *symbol)
     key_text(&k, symbol);
     void **slot = keymap_find(&s->marks, &k);
     return slot ? *slot : NULL;
+}
+
+const struct market *state_market(const struct state *s, const char *account)
+{
+    struct key k = { 0 };
+    key_text(&k, account);
+    void **slot = keymap_find(&s->accounts, &k);
+    assert(slot); /* whoever has a fill is known */
+    return &((const struct account_state *)*slot)->market;
+}
+
+const struct config_error *state_config_error(const struct state *s, const struct run *r)
+{
+    struct key k = { 0 };
+    key_text(&k, r->run_id);
+    void **slot = keymap_find(&s->errors, &k);
+    const struct config_error *e = slot ? *slot : NULL;
+    return e && *e->text && e->timestamp >= r->config_changed_at ? e : NULL;
 }
 
 int64_t state_last_bar(const struct state *s)

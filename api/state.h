@@ -63,6 +63,10 @@ const struct run *const *state_runs(const struct state *s, size_t *count);   /* 
 const struct book *state_book(const struct state *s);
 /* Of a symbol that has fills or bars; else NULL. Any text. */
 const struct mark *state_mark(const struct state *s, const char *symbol);
+/* What marks the holdings of an account that has fills. */
+const struct market *state_market(const struct state *s, const char *account);
+/* The refused edit that stands since a run's configuration last changed; NULL: what is in its file is what runs. */
+const struct config_error *state_config_error(const struct state *s, const struct run *r);
 /* Time of the latest bar of any symbol; 0: none. */
 int64_t state_last_bar(const struct state *s);
 

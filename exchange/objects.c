@@ -39,11 +39,11 @@ json_t *asset_json(const struct venue *v, int symbol)
     const char *name = venue_symbol_name(v, symbol);
     char id[UUID_SIZE];
     asset_id(name, id);
-    return json_pack("{ss ss ss ss ss ss sb sb sb sb sb ss si ss ss s[]}", "id", id, "class", "us_equity",
+    return json_pack("{ss ss ss ss ss ss sb sb si ss ss sb sb ss sb s[]}", "id", id, "class", "us_equity",
                      "exchange", "NYSE", "symbol", name, "name", name, "status", "active", "tradable", 1,
-                     "marginable", 1, "shortable", 1, "easy_to_borrow", 1, "fractionable", 0, "borrow_status",
-                     "easy_to_borrow", "maintenance_margin_requirement", 30, "margin_requirement_long", "30",
-                     "margin_requirement_short", "30", "attributes");
+                     "marginable", 1, "maintenance_margin_requirement", 30, "margin_requirement_long", "30",
+                     "margin_requirement_short", "30", "shortable", 1, "easy_to_borrow", 1, "borrow_status",
+                     "easy_to_borrow", "fractionable", 0, "attributes");
 }
 
 /* ---- orders and their events */

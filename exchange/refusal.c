@@ -120,6 +120,13 @@ static const struct {
     [REFUSED_ROUTE] = { 404, 40410000, "endpoint not found: %s" },
     [REFUSED_METHOD] = { 405, 40510000, "method not allowed: %s" },
     [REFUSED_KEYS] = { 401, 0, "unauthorized." },
+    [REFUSED_RATE] = { 429, 42910000, "rate limit exceeded" },
+    [REFUSED_RATE_DATA] = { 429, 42910000, "too many requests." },
+    [REFUSED_MEMBER_TEXT] = { 422, 40010001, "invalid %s: %s" },
+    [REFUSED_WATCHLIST_UNKNOWN] = { 404, 40410000, "watchlist not found" },
+    [REFUSED_WATCHLIST_NAME] = { 422, 40010001, "watchlist name must be unique" },
+    [REFUSED_WATCHLIST_HAS] = { 422, 40010001, "asset %s is in the watchlist already" },
+    [REFUSED_WATCHLISTS_MANY] = { 422, 40010001, "an account may have at most %d watchlists" },
 };
 _Static_assert(COUNT_OF(rows) == REFUSED_COUNT, "one row for each refusal");
 

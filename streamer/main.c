@@ -9,6 +9,7 @@
 
 #include "alpaca/stream.h"
 #include "core/base.h"
+#include "core/clock.h"
 #include "core/config.h"
 #include "core/log.h"
 #include "streamer/reconcile.h"
@@ -78,6 +79,7 @@ struct held {
 struct streamer {
     struct settings settings;
     char key[128], secret[128], source[32], account[32]; /* account "": not known since the last connect */
+    char told[32];   /* the account whose source is in the outbox */
     char always[ALWAYS_MAX][SYMBOL_SIZE];
     size_t always_count;
     uv_loop_t loop;
@@ -217,6 +219,10 @@ static void on_account(void *ctx, const char *number)
     if (!s->account[0])
         log_info("account_known", KV_TEXT("account", number));
     text_copy(s->account, sizeof s->account, number);
+    if (strcmp(s->told, number) != 0) {
+        record_or_fail(s, record_account(s->record, number, s->source, clock_utc_ns(), &err), &err);
+        text_copy(s->told, sizeof s->told, number);
+    }
     while (s->held) {
         struct held *h = s->held;
         s->held = h->next;
@@ -259,13 +265,21 @@ static void on_data_ready(void *ctx)
     both_ready(s);
 }
 
-static void on_down(void *ctx, const char *why, bool gone)
+static void on_down(struct streamer *s, bool data, const char *why, bool gone)
 {
-    struct streamer *s = ctx;
-
-    relay_down(s->relay);
+    relay_down(s->relay, data);
     if (gone)
         fail(s, why);
+}
+
+static void on_trades_down(void *ctx, const char *why, bool gone)
+{
+    on_down(ctx, false, why, gone);
+}
+
+static void on_data_down(void *ctx, const char *why, bool gone)
+{
+    on_down(ctx, true, why, gone);
 }
 
 static void on_marker(void *ctx, int64_t n)
@@ -319,12 +333,12 @@ static void open_streams(struct streamer *s)
 {
     struct alpaca_stream_options trades = {
         .kind = ALPACA_STREAM_TRADES, .url = s->settings.trades_url, .key = s->key, .secret = s->secret,
-        .lockstep = true, .ctx = s, .on_ready = on_trades_ready, .on_down = on_down, .on_update = on_update,
+        .lockstep = true, .ctx = s, .on_ready = on_trades_ready, .on_down = on_trades_down, .on_update = on_update,
         .on_marker = on_marker,
     };
     struct alpaca_stream_options data = {
         .kind = ALPACA_STREAM_DATA, .url = s->settings.data_url, .key = s->key, .secret = s->secret,
-        .lockstep = true, .ctx = s, .on_ready = on_data_ready, .on_down = on_down, .on_message = on_message,
+        .lockstep = true, .ctx = s, .on_ready = on_data_ready, .on_down = on_data_down, .on_message = on_message,
         .on_subscribed = on_subscribed,
     };
 

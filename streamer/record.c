@@ -10,7 +10,8 @@
 
 enum { WORD_SIZE = 32, SEEN_MAX = 200000 };
 
-static const char events_route[] = "/api/v1/order-events", bars_route[] = "/api/v1/bars";
+static const char events_route[] = "/api/v1/order-events", bars_route[] = "/api/v1/bars",
+                  accounts_route[] = "/api/v1/accounts";
 
 struct record {
     struct outbox *outbox;
@@ -269,6 +270,18 @@ bool record_bar(struct record *r, const char *symbol, const struct bar *b, const
     if (n >= (int)sizeof text || !symbol_is_valid(symbol))
         return err_set(err, ERR_INPUT, "the bar of %s makes no row", symbol);
     return outbox_put_text(r->outbox, bars_route, text, (size_t)n, err);
+}
+
+bool record_account(struct record *r, const char *account, const char *source, int64_t at_ns, struct err *err)
+{
+    char time[TIME_TEXT_SIZE];
+    time_format_us(at_ns, time);
+    json_t *row = json_pack("{s:s,s:s,s:s}", "account", account, "source", source, "timestamp", time);
+    bool ok = row && outbox_put(r->outbox, accounts_route, row, err);
+    if (!row)
+        err_set(err, ERR_INPUT, "the account's name is not UTF-8");
+    json_decref(row);
+    return ok;
 }
 
 size_t record_count(const struct record *r)

@@ -24,6 +24,9 @@ bool record_activity(struct record *r, const char *account, const json_t *activi
 bool record_order(struct record *r, const char *account, const json_t *order, struct err *err);
 bool record_bar(struct record *r, const char *symbol, const struct bar *bar, const char *source, struct err *err);
 
+/* The account trades on the market whose bars are recorded under this source. */
+bool record_account(struct record *r, const char *account, const char *source, int64_t at_ns, struct err *err);
+
 /* Has this activity's execution been put since the start? */
 bool record_has_execution(const struct record *r, const char *execution_id);
 

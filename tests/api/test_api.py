@@ -67,6 +67,10 @@ def decision(account, n, run_id, **more):
             "symbol": "SPY", "text": f"decision {n}", **more}
 
 
+def source_of(account, source, n=0):
+    return {"account": account, "source": source, "timestamp": stamp(n)}
+
+
 def run(account, version=1, **more):
     return {"run_id": str(uuid.uuid4()), "version": version, "account": account, "strategy": "momentum",
             "plugin": "momentum_30min", "symbols": ["SPY", "IBM"], "capital": "100000", "quantity": "100", "days": 5,
@@ -177,6 +181,11 @@ def test_records_that_contradict_themselves(api, path, body, pointer):
     assert pointer in [e["pointer"] for e in reply.json()["errors"]]
 
 
+def refused_edit(account, run_id, n, **more):
+    return {"run_id": run_id, "account": account, "strategy": "momentum", "timestamp": stamp(n),
+            "text": f"momentum.yaml:4:3: threshold: {n}0 is above the maximum, 10", **more}
+
+
 # ---- once, and in any order
 
 def test_what_is_sent_again_is_a_duplicate(api, made_up, questdb):
@@ -187,12 +196,14 @@ def test_what_is_sent_again_is_a_duplicate(api, made_up, questdb):
             (f"{V1}/bars", [bar(a, n * 60, "10") for n in range(5)]),
             (f"{V1}/equity", [point(a, n) for n in range(5)]),
             (f"{V1}/decisions", [decision(a, n, rid) for n in range(5)]),
-            (f"{V1}/runs", [run(a, run_id=rid)])]
+            (f"{V1}/runs", [run(a, run_id=rid)]),
+            (f"{V1}/accounts", [source_of(a, "x"), source_of(a, "y", 1)]),
+            (f"{V1}/config-errors", [refused_edit(a, rid, n) for n in range(3)])]
     for path, items in sent:
         api.put(path, *items, accepted=len(items))
         api.put(path, *items, accepted=0)
         api.put(path, *(items + items), accepted=0)
-    tables = ["order_events", "bars_1m", "equity", "decisions", "runs"]
+    tables = ["order_events", "bars_1m", "equity", "decisions", "runs", "accounts", "config_errors"]
     before = [questdb.count(t) for t in tables]
     api.end(signal.SIGKILL)
     api.start()
@@ -359,6 +370,41 @@ def test_a_night_is_earned_the_next_day(api, made_up):
     assert days == {"2013-10-07": "3.00", "2013-10-08": "34.00", "2013-10-09": "163.00"}
 
 
+def test_a_replay_is_marked_by_its_own_market_in_its_own_time(api, made_up):
+    """Two demos on the same market and one on another share a record; each holds what it bought on its first morning."""
+    early, late, elsewhere, live, stranger = (made_up.account() for _ in range(5))
+    symbol, one, other = f"{early}.M", f"{early}-recorded", f"{early}-synthetic"
+    for account in (early, late, elsewhere, live, stranger):
+        api.put(f"{V1}/order-events", fill(account, 1, symbol=symbol, price="100", fee=None), accepted=1)
+    api.put(f"{V1}/accounts", source_of(early, other), source_of(early, one, 1), source_of(late, one),
+            source_of(elsewhere, other), source_of(live, one), accepted=5)
+    api.put(f"{V1}/runs", run(early), run(late), run(elsewhere), run(live, mode="paper"), accepted=4)
+    api.put(f"{V1}/bars", *[bar(symbol, n * 60, f"{101 + n}", source=one) for n in range(10)], bar(symbol, 0, "90", 8, source=one),
+            bar(symbol, 0, "200", 15, source=other), accepted=12)
+    api.put(f"{V1}/equity", point(early, 180), point(late, 0, timestamp="2013-10-08T13:01:00Z"),
+            point(elsewhere, 0, timestamp="2013-10-15T20:30:00Z"), accepted=3)
+    wanted = {early: ("103.00", "300.00"), late: ("90.00", "-1000.00"), elsewhere: ("200.00", "10000.00"),
+              live: ("90.00", "-1000.00"), stranger: ("200.00", "10000.00")}
+
+    def told():
+        marked = {}
+        for account in wanted:
+            position, = api.items(f"{V1}/positions", account=account)
+            total, = api.items(f"{V1}/pnl", account=account, group_by="")
+            days = api.items(f"{V1}/pnl", account=account, group_by="day")
+            assert position["unrealized_pnl"] == total["unrealized_pnl"]
+            assert sum(Decimal(d["unrealized_pnl"]) for d in days) == Decimal(total["unrealized_pnl"])
+            marked[account] = position["market_price"], position["unrealized_pnl"]
+        return marked
+    assert told() == wanted
+    api.put(f"{V1}/equity", point(early, 240), accepted=1)  # a minute on
+    wanted[early] = ("104.00", "400.00")
+    assert told() == wanted
+    api.end(signal.SIGKILL)
+    api.start()
+    assert told() == wanted
+
+
 def close_of(account, day, strategy):
     return point(account, 0, timestamp=f"2013-10-{day:02}T20:00:00Z", strategy=strategy)
 
@@ -434,10 +480,13 @@ def test_pages_equal_one_page(api, made_up):
     api.put(f"{V1}/decisions", *[decision(a, n, rid, timestamp=stamp(n // 7)) for n in range(60)], accepted=60)
     api.put(f"{V1}/bars", *[bar(f"{a}.{n % 3}", n // 3 * 60, "10", source=f"s{n % 2}") for n in range(60)])
     api.put(f"{V1}/runs", *[run(a, strategy=f"s{n}") for n in range(30)], accepted=30)
+    api.put(f"{V1}/accounts", *[source_of(a, "x", n) for n in range(30)], accepted=30)
+    api.put(f"{V1}/config-errors", *[refused_edit(a, str(uuid.uuid4()), n // 7) for n in range(30)], accepted=30)
     symbols = {"symbol": f"{a}.0,{a}.1,{a}.2", "start": "2013-10-07", "end": "2013-10-08"}
     for path, params in (("fills", {"account": a}), ("orders", {"account": a}), ("order-events", {"account": a}),
                          ("equity", {"account": a}), ("decisions", {"account": a}), ("bars", symbols),
-                         ("runs", {"account": a}), ("strategies", {"account": a}),
+                         ("runs", {"account": a}), ("strategies", {"account": a}), ("accounts", {"account": a}),
+                         ("config-errors", {"account": a}),
                          ("pnl", {"account": a, "group_by": "symbol,day"}), ("positions", {"account": a})):
         whole = api.get(f"{V1}/{path}", limit=1000, **params)
         assert whole["next_cursor"] is None and whole["items"]
@@ -453,9 +502,11 @@ def test_csv_says_what_json_says(api, made_up):
     api.put(f"{V1}/decisions", decision(a, 1, rid, text='=1+1,"x"\r\n;', symbol=None), accepted=1)
     api.put(f"{V1}/equity", point(a, 1), close_of(a, 7, "alpha"), accepted=2)
     api.put(f"{V1}/runs", run(a), accepted=1)
+    api.put(f"{V1}/accounts", source_of(a, "test"), accepted=1)
+    api.put(f"{V1}/config-errors", refused_edit(a, rid, 1), accepted=1)
     wait_until("the close is on record", 10, lambda: api.items(f"{V1}/position-snapshots", account=a))
     lists = [p for p, op in OPENAPI["paths"].items() if "get" in op and "text/csv" in op["get"]["responses"]["200"]["content"]]
-    assert len(lists) == 11
+    assert len(lists) == 13
     for path in lists:
         params = {"symbol": f"{a}.S"} if path.endswith("bars") else {"account": a}
         items = api.get(path, limit=1000, **params)["items"]
@@ -513,6 +564,36 @@ def test_runs_and_strategies(api, made_up):
     assert {k: v for k, v in whole.items() if k != "config_text"} == listed
     for nobody in (str(uuid.uuid4()), "x", "x" * 3000, "%27", "a,b"):
         assert api.ask("GET", f"{V1}/runs/{nobody}").status_code == 404
+
+
+def test_a_refused_edit_is_told_until_one_is_accepted(api, made_up):
+    a, b = made_up.account(), made_up.account()
+    running = run(a, strategy=a.lower())
+    path = f"{V1}/strategies/{a.lower()}"
+    api.put(f"{V1}/runs", running, run(b, strategy=a.lower(), started_at="2013-10-06T13:00:00Z"), accepted=2)
+
+    def told(**params):
+        one = api.get(path, **params)
+        assert [one] == api.items(f"{V1}/strategies", strategy=a.lower(), **params)
+        return one["version"], one["config_changed_at"], one["config_error"], one["config_error_at"]
+    assert told() == (1, None, None, None)
+    assert api.get(path)["account"] == a and api.get(path, account=b)["account"] == b
+    refused = [refused_edit(a, running["run_id"], n, strategy=a.lower()) for n in (10, 20)]
+    api.put(f"{V1}/config-errors", refused[1], refused[0], accepted=2)  # the newest counts
+    assert told() == (1, None, refused[1]["text"], stamp(20))
+    assert told(account=b) == (1, None, None, None)
+    edited = {**running, "version": 2, "config_changed_at": stamp(30), "config_hash": "1" * 64}
+    api.put(f"{V1}/runs", edited, accepted=1)
+    assert told() == (2, stamp(30), None, None)
+    api.put(f"{V1}/config-errors", refused_edit(a, running["run_id"], 40, strategy=a.lower(), text="x.yaml:1:1: \"ü\""), accepted=1)
+    assert told() == (2, stamp(30), 'x.yaml:1:1: "ü"', stamp(40))
+    api.end(signal.SIGKILL)
+    api.start()
+    assert told() == (2, stamp(30), 'x.yaml:1:1: "ü"', stamp(40))
+    api.put(f"{V1}/config-errors", refused_edit(a, running["run_id"], 50, strategy=a.lower(), text=None), accepted=1)
+    assert told() == (2, stamp(30), None, None)
+    assert [e["text"] for e in api.items(f"{V1}/config-errors", account=a)][-1] is None
+    assert api.ask("GET", f"{V1}/strategies/nobody").status_code == 404
 
 
 @pytest.mark.parametrize("path", [p for p, op in OPENAPI["paths"].items() if "get" in op])

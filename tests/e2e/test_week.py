@@ -116,6 +116,8 @@ def test_report_says_what_the_api_says(week):
         assert Decimal(row["max_drawdown"]) >= max(0, -Decimal(row["total_pnl"]))
     runs = week.stage.items("/runs", account=week.account)
     assert {r["strategy"]: r["status"] for r in runs} == {name: "finished" for name in week.instances}
+    source, = week.stage.items("/accounts", account=week.account)
+    assert week.stage.items("/bars", source=source["source"], start=week.first, limit=500)
 
 
 def test_overnight_on_spy_makes_178(stage, tmp_path):

@@ -8,7 +8,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct ingest *const routes[] = { &ingest_runs, &ingest_orders, &ingest_events, &ingest_bars,
-                                               &ingest_equity, &ingest_decisions };
+                                               &ingest_equity, &ingest_decisions, &ingest_accounts, &ingest_config_errors };
 
 static void there_and_back(const struct table *t, const void *record)
 {

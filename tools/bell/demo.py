@@ -120,7 +120,7 @@ def watch(crew, account):
             clock = web.get(parts.exchange_url(p) + "/v2/clock", parts.broker_headers())
             day, minute = clock["timestamp"][:10], clock["timestamp"][11:16]
             sessions.update(day)
-            # What it made so far is the exchange's to say: the API marks with the newest bars of a symbol, of whatever demo.
+            # What it made so far is the exchange's to say: the record may still be on its way to the API.
             made = Decimal(parts.broker_account(p)["equity"]) - crew.plan.cash
             rows = web.get(parts.api_url(p) + "/api/v1/pnl", group_by="account", account=account)["items"]
             fills = rows[0]["fills"] if rows else 0

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Callable
 
 import process
@@ -107,7 +108,7 @@ def _keys():
 
 def _streamer_argv(plan, p):
     # Bars of one minute and symbol differ from market to market: each market is a source of its own.
-    source = "recorded" if plan.bars else f"synthetic-{plan.seed or 1}"
+    source = f"recorded-{sha256(str(plan.bars).encode()).hexdigest()[:8]}" if plan.bars else f"synthetic-{plan.seed or 1}"
     return [BIN / "bell-streamer", "--port", p["relay"], "--rest-url", exchange_url(p),
             "--trades-url", f"ws://127.0.0.1:{p['exchange']}/stream", "--data-url", f"ws://127.0.0.1:{p['exchange']}/v2/iex",
             "--api-url", api_url(p), "--state", VAR / "streamer", "--source", source, *_keys()]

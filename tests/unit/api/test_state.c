@@ -208,7 +208,7 @@ static void a_bar_is_known_by_minute_symbol_and_source(void **state)
     assert_true(state_plan(s, &bar_table, &b));
     assert_null(state_mark(s, "SPY"));
     state_publish(s);
-    assert_int_equal(mark_price(state_mark(s, "SPY")).micros, 7 * USD); /* of two sources the greater name */
+    assert_int_equal(mark_price(state_mark(s, "SPY"), &(struct market){ .until_ns = INT64_MAX }).micros, 7 * USD); /* of two sources the greater name */
     assert_int_equal(state_last_bar(s), b.timestamp);
     state_free(s);
 }
@@ -303,6 +303,56 @@ static void a_close_is_a_snapshot_and_what_is_late_makes_it_anew(void **state)
     state_free(s);
 }
 
+/* A replay's close is marked by its own feed's bars up to its own time, in whatever order that becomes known. */
+static void a_replay_is_marked_in_its_own_market_and_time(void **state)
+{
+    enum { BARS, TRADE, EQUITY, SOURCE, RUN, STEPS };
+    (void)state;
+    for (int first = 0; first < STEPS; first++) {
+        struct state *s = state_new();
+        const struct position_snapshot *const *rows;
+        for (int i = 0; i < STEPS; i++) {
+            static const struct { const char *source; int64_t from_close, dollars; } bars[] = {
+                { "recorded", -MINUTE_NS, 101 }, { "recorded", 30 * MINUTE_NS, 102 }, { "synthetic-1", -MINUTE_NS, 201 },
+            };
+            struct account_source source = { .timestamp = 1000, .source = "recorded" };
+            struct run run = { .started_at = 1000, .version = 1, .mode = RUN_REPLAY };
+            switch ((first + i) % STEPS) {
+            case BARS:
+                for (size_t n = 0; n < COUNT_OF(bars); n++) {
+                    struct minute_bar b = { .timestamp = monday_close + bars[n].from_close, .symbol = "SPY",
+                                            .close = bars[n].dollars * USD };
+                    strcpy(b.source, bars[n].source);
+                    assert_true(state_plan(s, &bar_table, &b));
+                }
+                break;
+            case TRADE:
+                trade(s, 1, SIDE_BUY, monday_close - HOUR_NS, 100);
+                break;
+            case EQUITY:
+                tell_equity(s, "s", monday_close);
+                break;
+            case SOURCE:
+                strcpy(source.account, account);
+                assert_true(state_plan(s, &account_table, &source));
+                assert_false(state_plan(s, &account_table, &source));
+                break;
+            case RUN:
+                strcpy(run.account, account);
+                assert_true(state_plan(s, &run_table, &run));
+                break;
+            }
+            state_publish(s);
+        }
+        assert_int_equal(state_snapshots(s, &rows), 1);
+        assert_int_equal(rows[0]->market_price, 101 * USD);
+        state_snapshots_taken(s);
+        tell_equity(s, "s", monday_close + 31 * MINUTE_NS); /* it goes on: the next of its bars has ended */
+        assert_int_equal(due(s, monday_close, 100).market_price, 102 * USD);
+        state_free(s);
+    }
+}
+
 static void closes_without_snapshots_get_them_at_the_next_start(void **state)
 {
     for (int recorded = 0; recorded < 2; recorded++) {
@@ -365,6 +415,7 @@ int main(void)
         cmocka_unit_test(a_loaded_state_makes_up_for_lost_versions),
         cmocka_unit_test(a_bar_is_known_by_minute_symbol_and_source),
         cmocka_unit_test(a_close_is_a_snapshot_and_what_is_late_makes_it_anew),
+        cmocka_unit_test(a_replay_is_marked_in_its_own_market_and_time),
         cmocka_unit_test(closes_without_snapshots_get_them_at_the_next_start),
         cmocka_unit_test(an_order_is_found_by_any_name_it_had),
     };

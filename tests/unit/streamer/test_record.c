@@ -12,11 +12,12 @@
 
 static json_t *rows[8];
 static size_t rows_count;
+static const char *route_wanted;
 
 bool outbox_put(struct outbox *o, const char *route, const json_t *item, struct err *err)
 {
     (void)o, (void)err;
-    assert_string_equal(route, "/api/v1/order-events");
+    assert_string_equal(route, route_wanted ? route_wanted : "/api/v1/order-events");
     assert_true(rows_count < COUNT_OF(rows));
     rows[rows_count++] = json_deep_copy(item);
     return true;
@@ -201,6 +202,23 @@ static void a_bar_is_written_in_decimals(void **state)
     record_free(r);
 }
 
+static void an_account_is_told_with_its_source(void **state)
+{
+    struct record *r = record_new(NULL);
+    struct err err;
+
+    (void)state;
+    route_wanted = "/api/v1/accounts";
+    assert_true(record_account(r, "PA1", "synthetic-7", INT64_C(1381152600123456789), &err));
+    assert_text(rows[0], "account", "PA1");
+    assert_text(rows[0], "source", "synthetic-7");
+    assert_text(rows[0], "timestamp", "2013-10-07T13:30:00.123456Z");
+    assert_false(record_account(r, "\xff", "x", 1, &err));
+    assert_int_equal(rows_count, 1);
+    route_wanted = NULL;
+    record_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +227,7 @@ int main(void)
         cmocka_unit_test_teardown(a_later_fill_of_the_order_does_not_change_an_earlier_row, clear_rows),
         cmocka_unit_test_teardown(an_order_found_by_rest_makes_the_row_of_the_event_it_missed, clear_rows),
         cmocka_unit_test_teardown(a_bar_is_written_in_decimals, clear_rows),
+        cmocka_unit_test_teardown(an_account_is_told_with_its_source, clear_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
