@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "api/buffer.h"
+#include "core/buffer.h"
 
 enum column_kind {
     COLUMN_TEXT,      /* char[size] */

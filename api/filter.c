@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/buffer.h"
+#include "core/buffer.h"
 #include "core/base.h"
 #include "core/clock.h"
 #include "core/json.h"

@@ -2,7 +2,7 @@
 #ifndef API_HANDLERS_H
 #define API_HANDLERS_H
 
-#include "api/buffer.h"
+#include "core/buffer.h"
 #include "api/filter.h"
 #include "api/state.h"
 #include "api/writer.h"

@@ -420,7 +420,7 @@ static void on_trades_ready(void *ctx)
     bool first = !e->data;
     e->trades_up = true;
     log_info("trades_ready");
-    e->marker_n = e->tick_n; /* a marker missed while it was down is not repeated: REST tells what it missed */
+    e->marker_n = 0; /* the newest comes again after the listening */
     if (first)
         engine_streams_start(e); /* the data stream, and with it the clock, starts when this one listens */
     if (e->started) {
@@ -478,8 +478,7 @@ static void on_update(void *ctx, const struct alpaca_trade_update *u, const char
 static void on_marker(void *ctx, int64_t n)
 {
     struct engine *e = ctx;
-    if (n > e->marker_n)
-        e->marker_n = n;
+    e->marker_n = n;
     engine_turn(e);
 }
 
@@ -508,6 +507,10 @@ static void on_message(void *ctx, const struct alpaca_message *m)
     case ALPACA_MESSAGE_TICK:
         equity_before(e, m->tick.time_ns);
         e->compare_due = e->compare_due || e->compare_again;
+        if (m->tick.n <= e->acked_n) /* sent again after a break, in which the acknowledgement may have been lost */
+            e->acked_n = m->tick.n - 1;
+        if (m->tick.n < e->timed_n) /* the broker started anew */
+            e->timed_n = m->tick.n - 1;
         e->tick_n = m->tick.n;
         e->tick_ns = m->tick.time_ns;
         e->tick_mono_ns = clock_mono_ns();

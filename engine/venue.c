@@ -333,9 +333,10 @@ void venue_poll(struct engine *e)
             venue_cancel(e, part);
         if (x->ask_at && x->ask_at <= now)
             venue_look_up(e, part);
-        /* 2 s without news where news is due, or 30 s: look. In lockstep the market stands still meanwhile. */
+        /* 2 s without news where news is due, or 30 s: look. In lockstep the market stands still
+         * meanwhile, but not for one that stops: it has to hear of its exits though the streamer is gone. */
         bool due = p->tif == TIF_DAY && p->type == ORDER_MARKET && runner_now_ns(e->runner) >= runner_session(e->runner)->open_ns;
-        if (!e->lockstep && p->state == PART_WORKING && !x->asking &&
+        if ((!e->lockstep || e->stopping) && p->state == PART_WORKING && !x->asking &&
             now - x->mono_ns > (!e->trades_up || p->cancel_wanted || (due && p->filled < p->qty) ? 2 * SECOND_NS : 30 * SECOND_NS)) {
             x->mono_ns = now;
             venue_look_up(e, part);

@@ -16,13 +16,18 @@ static void on_trade(void *ctx, const struct trade_event *e)
     x->events++;
     driver_updated(&x->driver);
     stream_trade(x, e);
+    char id[UUID_SIZE], qty[QTY_TEXT_MAX] = "";
+    if (e->fill)
+        qty_format(e->fill->qty, qty);
+    else
+        order_id(e->order, id);
     if (e->fill)
         log_info("order_filled", KV_TIME("time", e->time_ns), KV_TEXT("account", e->order->account->number),
                  KV_TEXT("symbol", venue_symbol_name(x->venue, e->order->symbol)),
-                 KV_TEXT("side", side_names[e->order->side]), KV_INT("qty", e->fill->qty),
-                 KV_PRICE("price", e->fill->price), KV_TEXT("client_order_id", e->order->client_order_id));
+                 KV_TEXT("side", side_names[e->order->side]), KV_TEXT("qty", qty),
+                 KV_PRICE("price", e->fill->price), KV_TEXT("client_order_id", order_client_id(e->order, id)));
     else
-        log_debug("order_changed", KV_TIME("time", e->time_ns), KV_TEXT("order", e->order->id),
+        log_debug("order_changed", KV_TIME("time", e->time_ns), KV_TEXT("order", id),
                   KV_TEXT("status", order_status_names[e->order->status]));
 }
 
@@ -32,6 +37,16 @@ static int64_t market_next(struct exchange *x)
 {
     int64_t feed = feed_next_ns(x->feed), session = venue_next_ns(x->venue);
     return session <= x->driver.now_ns || feed < session ? feed : session;
+}
+
+/* After each instant: what every account is worth now. */
+static void record_equity(struct exchange *x)
+{
+    for (size_t i = 0; i < x->customers_count; i++) {
+        struct account_figures f;
+        account_figures(x->customers[i]->account, venue_marks(x->venue), &f);
+        curve_add(&x->customers[i]->curve, x->now_ns, f.equity);
+    }
 }
 
 static void run_instant(struct exchange *x, int64_t time_ns)
@@ -44,6 +59,7 @@ static void run_instant(struct exchange *x, int64_t time_ns)
     in.time_ns = x->now_ns = time_ns;
     stream_market(x, &in);
     venue_instant(x->venue, &in);
+    record_equity(x);
     bool was_ended = x->driver.ended, ended = feed_next_ns(x->feed) == INT64_MAX;
     driver_tick(&x->driver, time_ns, ended);
     stream_tick(x);
@@ -108,22 +124,29 @@ int64_t exchange_now(struct exchange *x)
 
 /* ---- accounts */
 
-struct account *exchange_login(struct exchange *x, const char *key, const char *secret)
+struct account *exchange_login(struct exchange *x, const struct credentials *who)
 {
-    if (!key || !secret || !key[0] || !secret[0] || strlen(key) > 128 || strlen(secret) > 128)
-        return NULL;
-    struct account *a = venue_account(x->venue, key);
+    struct account *a = venue_account(x->venue, who->key);
     if (a)
-        return strcmp(a->secret, secret) == 0 ? a : NULL;
+        return strcmp(a->secret, who->secret) == 0 ? a : NULL;
     char id[UUID_SIZE];
     uint64_t bits[2] = { UINT64_C(14695981039346656037), (uint64_t)clock_utc_ns() };
     uuid_v4(id);
     for (const char *p = id; *p; p++)
         bits[0] = (bits[0] ^ (unsigned char)*p) * UINT64_C(1099511628211);
     bits[1] ^= random_next(&bits[0]);
-    a = venue_account_open(x->venue, key, secret, bits, x->now_ns);
+    a = venue_account_open(x->venue, who->key, who->secret, bits, x->now_ns);
+    struct customer *c = customer_new(a, x->now_ns);
+    x->customers = must_realloc(x->customers, x->customers_count + 1, sizeof *x->customers);
+    x->customers[x->customers_count++] = c;
+    table_put(&x->by_key, a->key, c);
     log_info("account_opened", KV_TEXT("account", a->number), KV_MONEY("cash", a->cash_micros));
     return a;
+}
+
+struct customer *exchange_customer(const struct exchange *x, const struct account *a)
+{
+    return table_get(&x->by_key, a->key);
 }
 
 /* ---- start and end */
@@ -291,4 +314,15 @@ void exchange_stop(struct exchange *x)
     for (size_t i = 0; i < COUNT_OF(x->signals); i++)
         uv_close((uv_handle_t *)&x->signals[i], NULL);
     http_server_stop(x->server);
+}
+
+void exchange_free(struct exchange *x)
+{
+    http_server_free(x->server);
+    for (size_t i = 0; i < x->customers_count; i++)
+        customer_free(x->customers[i]);
+    free(x->customers);
+    table_clear(&x->by_key);
+    venue_free(x->venue);
+    feed_free(x->feed);
 }

@@ -10,6 +10,8 @@
 
 #include "core/clock.h"
 #include "core/json.h"
+#include "exchange/auth.h"
+#include "exchange/customer.h"
 #include "exchange/driver.h"
 #include "exchange/feed.h"
 #include "exchange/objects.h"
@@ -25,6 +27,7 @@ struct exchange_settings {
     struct symbol_list symbols;
     int64_t cash, fee;
     int64_t slippage;
+    int64_t rate_limit;
     bool verbose;
 };
 
@@ -45,12 +48,16 @@ struct exchange {
     uint64_t events; /* trade events so far */
     uint64_t requests;
     struct stream *streams; /* list */
+    struct customer **customers; /* in order of the accounts' opening */
+    size_t customers_count;
+    struct table by_key; /* customers by their account's key */
     bool stopping;
 };
 
 /* ---- exchange.c */
 bool exchange_start(struct exchange *x, struct err *err);
 void exchange_stop(struct exchange *x);
+void exchange_free(struct exchange *x); /* when the loop is empty */
 /* Runs what is due. */
 void exchange_pump(struct exchange *x);
 int64_t exchange_now(struct exchange *x);
@@ -58,9 +65,9 @@ static inline bool exchange_has_ticks(const struct exchange *x)
 {
     return x->driver.mode != DRIVER_REAL;
 }
-/* The account of a key pair; an unseen key opens one. NULL: the secret is another's, or no such pair can be.
- */
-struct account *exchange_login(struct exchange *x, const char *key, const char *secret);
+/* The account of a key pair; an unseen key opens one. NULL: the secret is another's. */
+struct account *exchange_login(struct exchange *x, const struct credentials *who);
+struct customer *exchange_customer(const struct exchange *x, const struct account *a);
 
 /* ---- rest.c */
 void rest_request(void *ctx, const struct http_request *req, struct http_response *res);

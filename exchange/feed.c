@@ -252,6 +252,30 @@ size_t feed_days(struct feed *f, int symbol, int32_t from, int32_t to, struct ba
     return count;
 }
 
+size_t feed_quotes(struct feed *f, int symbol, int64_t from_ns, int64_t to_ns, struct quote *out, size_t max, bool last)
+{
+    size_t count = 0;
+    int step = last ? -1 : 1;
+    int32_t first = calendar_date(from_ns - MINUTE_NS), end = calendar_date(to_ns - MINUTE_NS),
+            date = last ? end : first;
+    const struct feed_series *s;
+    while (from_ns <= to_ns && count < max && (s = past_day(f, symbol, &date, step)) && date >= first && date <= end) {
+        for (size_t i = 0; i < s->quotes_count && count < max; i++) {
+            struct quote q = s->quotes[last ? s->quotes_count - 1 - i : i];
+            q.time_ns += MINUTE_NS;
+            if (q.time_ns >= from_ns && q.time_ns <= to_ns)
+                out[count++] = q;
+        }
+        date = calendar_add_days(date, step);
+    }
+    for (size_t i = 0; last && i < count / 2; i++) {
+        struct quote q = out[i];
+        out[i] = out[count - 1 - i];
+        out[count - 1 - i] = q;
+    }
+    return count;
+}
+
 enum { LOOK_BACK_DAYS = 30 }; /* how many days with data a search for a last price goes back */
 
 bool feed_last_bar(struct feed *f, int symbol, int64_t time_ns, struct bar *out)

@@ -61,6 +61,10 @@ size_t feed_bars(struct feed *f, int symbol, int64_t from_ns, int64_t to_ns, str
 /* Daily bars with date in [from, to], open_time_ns = New York midnight; from the daily file, or made of
  * the regular minutes. */
 size_t feed_days(struct feed *f, int symbol, int32_t from, int32_t to, struct bar *out, size_t max);
+/* Quotes of a symbol with time in [from_ns, to_ns] in order (each at the end of its minute): the first max of them
+ * or, when last, the last. */
+size_t feed_quotes(struct feed *f, int symbol, int64_t from_ns, int64_t to_ns, struct quote *out, size_t max,
+                   bool last);
 /* The newest minute bar and the newest quote of a minute that has ended at time_ns; a month is looked back.
  */
 bool feed_last_bar(struct feed *f, int symbol, int64_t time_ns, struct bar *out);

@@ -33,6 +33,9 @@ static const struct setting settings[] = {
                   .help = "Fee for each share traded."),
     SETTING_INT64(S, slippage, SETTING_PERCENT, .fallback = "0 %", .min = 0, .max = 500000, .unit = "%",
                   .help = "How much worse than the market's price a market order trades."),
+    SETTING_INT64(S, rate_limit, SETTING_COUNT, .fallback = "0", .min = 0, .max = 1000000, .unit = "requests",
+                  .help = "Requests a minute (the world's) an account may send, 429 beyond; the broker's is 200. 0: no limit, "
+                          "as replays faster than the world need."),
     SETTING_OF_BOOL(S, verbose, .fallback = "false", .help = "Log each change of an order."),
 };
 
@@ -58,9 +61,7 @@ int main(int argc, char **argv)
     if (!started)
         fprintf(stderr, "bell-exchange: %s\n", err.text);
     uv_run(&x.loop, UV_RUN_DEFAULT);
-    http_server_free(x.server);
-    venue_free(x.venue);
-    feed_free(x.feed);
+    exchange_free(&x);
     uv_loop_close(&x.loop);
     if (started)
         log_info("stopped");

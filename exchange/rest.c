@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base.h"
+#include "core/clock.h"
 
 void rest_answer(struct call *c, unsigned status, json_t *body)
 {
@@ -18,6 +19,17 @@ void rest_answer(struct call *c, unsigned status, json_t *body)
 void rest_refuse(struct call *c)
 {
     rest_answer(c, (unsigned)c->refusal.status, refusal_json(&c->refusal));
+}
+
+json_t *rest_body(struct call *c)
+{
+    struct err err;
+    json_t *body = json_read(c->req->body, c->req->body_size, &err);
+    if (body && json_is_object(body))
+        return body;
+    refuse(&c->refusal, REFUSED_BODY, body ? "an object was expected" : err.text);
+    json_decref(body);
+    return NULL;
 }
 
 /* ---- query parameters */
@@ -69,6 +81,17 @@ bool parameter_word(struct call *c, const char *name, const char *const *words, 
     if (found < 0)
         return parameter_refuse(c, name, expected);
     *value = found;
+    return true;
+}
+
+bool parameter_words(struct call *c, const char *name, const char *const *words, const char *expected)
+{
+    char word[32];
+    for (const char *at = parameter_text(c, name); at; at = strchr(at, ','), at += at != NULL) {
+        snprintf(word, sizeof word, "%.*s", (int)strcspn(at, ","), at);
+        if (name_index(words, word) < 0)
+            return parameter_refuse(c, name, expected);
+    }
     return true;
 }
 
@@ -128,16 +151,18 @@ bool parameter_lists(const char *list, const char *name)
 
 /* ---- routes */
 
-/* {} stands for one segment. The first row whose path fits and whose method is the request's is taken; of
- * rows that both fit, the one without {} stands first. */
+/* Each {} stands for one segment, or the rest of one. The first row whose path fits and whose method is the request's
+ * is taken; of rows that both fit, the one without {} stands first. */
 static const struct route {
     const char *method, *path;
     void (*handle)(struct call *c);
 } routes[] = {
     { "GET", "/v2/account", rest_get_account },
     { "GET", "/v2/account/configurations", rest_get_configurations },
+    { "PATCH", "/v2/account/configurations", rest_patch_configurations },
     { "GET", "/v2/account/activities", rest_get_activities },
     { "GET", "/v2/account/activities/{}", rest_get_activities_of_type },
+    { "GET", "/v2/account/portfolio/history", rest_get_portfolio_history },
     { "POST", "/v2/orders", rest_post_order },
     { "GET", "/v2/orders", rest_get_orders },
     { "DELETE", "/v2/orders", rest_delete_orders },
@@ -152,25 +177,50 @@ static const struct route {
     { "GET", "/v2/assets/{}", rest_get_asset },
     { "GET", "/v2/clock", rest_get_clock },
     { "GET", "/v2/calendar", rest_get_calendar },
+    { "GET", "/v3/clock", rest_get_v3_clock },
+    { "GET", "/v3/calendar/{}", rest_get_v3_calendar },
+    { "GET", "/v2/watchlists", rest_get_watchlists },
+    { "POST", "/v2/watchlists", rest_post_watchlist },
+    { "GET", "/v2/watchlists:by_name", rest_get_watchlist },
+    { "PUT", "/v2/watchlists:by_name", rest_put_watchlist },
+    { "POST", "/v2/watchlists:by_name", rest_post_watchlist_asset },
+    { "DELETE", "/v2/watchlists:by_name", rest_delete_watchlist },
+    { "GET", "/v2/watchlists/{}", rest_get_watchlist },
+    { "PUT", "/v2/watchlists/{}", rest_put_watchlist },
+    { "POST", "/v2/watchlists/{}", rest_post_watchlist_asset },
+    { "DELETE", "/v2/watchlists/{}", rest_delete_watchlist },
+    { "DELETE", "/v2/watchlists/{}/{}", rest_delete_watchlist_asset },
     { "GET", "/v2/stocks/bars", rest_get_bars },
     { "GET", "/v2/stocks/bars/latest", rest_get_latest_bars },
+    { "GET", "/v2/stocks/quotes", rest_get_quotes },
     { "GET", "/v2/stocks/quotes/latest", rest_get_latest_quotes },
+    { "GET", "/v2/stocks/trades", rest_get_trades },
+    { "GET", "/v2/stocks/trades/latest", rest_get_latest_trades },
+    { "GET", "/v2/stocks/auctions", rest_get_auctions },
+    { "GET", "/v2/stocks/snapshots", rest_get_snapshots },
+    { "GET", "/v2/stocks/meta/exchanges", rest_get_exchanges },
+    { "GET", "/v2/stocks/meta/conditions/{}", rest_get_conditions },
     { "GET", "/v2/stocks/{}/bars", rest_get_bars },
     { "GET", "/v2/stocks/{}/bars/latest", rest_get_latest_bars },
+    { "GET", "/v2/stocks/{}/quotes", rest_get_quotes },
     { "GET", "/v2/stocks/{}/quotes/latest", rest_get_latest_quotes },
+    { "GET", "/v2/stocks/{}/trades", rest_get_trades },
+    { "GET", "/v2/stocks/{}/trades/latest", rest_get_latest_trades },
+    { "GET", "/v2/stocks/{}/auctions", rest_get_auctions },
+    { "GET", "/v2/stocks/{}/snapshot", rest_get_snapshots },
 };
 
-/* Does path fit the pattern? arg gets what stands for {}. */
-static bool fits(const char *pattern, const char *path, char arg[128])
+/* Does path fit the pattern? args get what stands for each {}. */
+static bool fits(const char *pattern, const char *path, char args[REST_ARGS][REST_ARG_SIZE])
 {
-    arg[0] = '\0';
+    size_t found = 0;
+    memset(args, 0, sizeof(char[REST_ARGS][REST_ARG_SIZE]));
     while (*pattern) {
         if (pattern[0] == '{') {
             size_t n = strcspn(path, "/");
-            if (n == 0 || n >= 128)
+            if (n == 0 || n >= REST_ARG_SIZE)
                 return false;
-            memcpy(arg, path, n);
-            arg[n] = '\0';
+            memcpy(args[found++], path, n);
             path += n;
             pattern += 2;
         } else if (*pattern++ != *path++) {
@@ -180,11 +230,11 @@ static bool fits(const char *pattern, const char *path, char arg[128])
     return *path == '\0';
 }
 
-static const struct route *find_route(struct call *c, char arg[128])
+static const struct route *find_route(struct call *c)
 {
     bool path_known = false;
     for (size_t i = 0; i < COUNT_OF(routes); i++) {
-        if (!fits(routes[i].path, c->req->path, arg))
+        if (!fits(routes[i].path, c->req->path, c->args))
             continue;
         path_known = true;
         if (strcmp(routes[i].method, c->req->method) == 0)
@@ -197,22 +247,55 @@ static const struct route *find_route(struct call *c, char arg[128])
     return NULL;
 }
 
+/* ---- who asks, and how often */
+
+static bool login(struct call *c)
+{
+    struct credentials who;
+    if (credentials_of_headers(&who, http_header(c->req, "APCA-API-KEY-ID"), http_header(c->req, "APCA-API-SECRET-KEY"),
+                               http_header(c->req, "Authorization")))
+        c->account = exchange_login(c->x, &who);
+    if (!c->account) {
+        http_response_header(c->res, "WWW-Authenticate", "Bearer, Basic realm=\"alpaca.markets\"");
+        return refuse(&c->refusal, REFUSED_KEYS);
+    }
+    c->customer = exchange_customer(c->x, c->account);
+    return true;
+}
+
+static void number_header(struct call *c, const char *name, int64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRId64, value);
+    http_response_header(c->res, name, text);
+}
+
+/* The broker's limit of requests a minute, for each account; the world's time. */
+static bool is_within_limit(struct call *c)
+{
+    int64_t limit = c->x->settings.rate_limit, now = clock_utc_ns(), left;
+    if (limit == 0)
+        return true;
+    left = rate_take(&c->customer->rate, limit, now);
+    int64_t reset_s = (c->customer->rate.window + 1) * 60;
+    number_header(c, "X-RateLimit-Limit", limit);
+    number_header(c, "X-RateLimit-Remaining", left < 0 ? 0 : left);
+    number_header(c, "X-RateLimit-Reset", reset_s);
+    if (left >= 0)
+        return true;
+    number_header(c, "Retry-After", reset_s - now / SECOND_NS);
+    return refuse(&c->refusal, c->is_data ? REFUSED_RATE_DATA : REFUSED_RATE);
+}
+
 void rest_request(void *ctx, const struct http_request *req, struct http_response *res)
 {
     struct exchange *x = ctx;
     struct call c = { .x = x, .req = req, .res = res, .is_data = strncmp(req->path, "/v2/stocks/", 11) == 0 };
-    char arg[128], id[UUID_SIZE];
+    char id[UUID_SIZE];
     x->requests++;
     c.now_ns = exchange_now(x);
-    const struct route *route = find_route(&c, arg);
-    if (route) {
-        c.account =
-            exchange_login(x, http_header(req, "APCA-API-KEY-ID"), http_header(req, "APCA-API-SECRET-KEY"));
-        if (!c.account)
-            refuse(&c.refusal, REFUSED_KEYS);
-    }
-    c.arg = arg[0] ? arg : NULL;
-    if (c.account)
+    const struct route *route = find_route(&c);
+    if (route && login(&c) && is_within_limit(&c))
         route->handle(&c);
     else
         rest_refuse(&c);

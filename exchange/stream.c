@@ -97,7 +97,11 @@ static void trades_message(struct stream *s, const json_t *m)
         const char *key = json_string_value(json_object_get(flat ? m : data, flat ? "key" : "key_id"));
         const char *secret =
             json_string_value(json_object_get(flat ? m : data, flat ? "secret" : "secret_key"));
-        s->account = exchange_login(s->exchange, key, secret);
+        const char *token = json_string_value(json_object_get(data, "oauth_token"));
+        struct credentials who;
+        s->account = credentials_of_pair(&who, token ? "oauth" : key, token ? token : secret)
+                         ? exchange_login(s->exchange, &who)
+                         : NULL;
         reply(s, "authenticate", s->account != NULL);
         if (!s->account)
             hang_up(s);
@@ -200,7 +204,8 @@ static void data_login(struct stream *s, const char *key, const char *secret)
         send_error(s, 403, "already authenticated");
         return;
     }
-    struct account *a = exchange_login(s->exchange, key, secret);
+    struct credentials who;
+    struct account *a = credentials_of_pair(&who, key, secret) ? exchange_login(s->exchange, &who) : NULL;
     if (a && !has_other_connection(s, a)) {
         s->account = a;
         send_json(s, json_pack("[{ss ss}]", "T", "success", "msg", "authenticated"));

@@ -265,13 +265,21 @@ static void on_data_ready(void *ctx)
     both_ready(s);
 }
 
-static void on_down(void *ctx, const char *why, bool gone)
+static void on_down(struct streamer *s, bool data, const char *why, bool gone)
 {
-    struct streamer *s = ctx;
-
-    relay_down(s->relay);
+    relay_down(s->relay, data);
     if (gone)
         fail(s, why);
+}
+
+static void on_trades_down(void *ctx, const char *why, bool gone)
+{
+    on_down(ctx, false, why, gone);
+}
+
+static void on_data_down(void *ctx, const char *why, bool gone)
+{
+    on_down(ctx, true, why, gone);
 }
 
 static void on_marker(void *ctx, int64_t n)
@@ -325,12 +333,12 @@ static void open_streams(struct streamer *s)
 {
     struct alpaca_stream_options trades = {
         .kind = ALPACA_STREAM_TRADES, .url = s->settings.trades_url, .key = s->key, .secret = s->secret,
-        .lockstep = true, .ctx = s, .on_ready = on_trades_ready, .on_down = on_down, .on_update = on_update,
+        .lockstep = true, .ctx = s, .on_ready = on_trades_ready, .on_down = on_trades_down, .on_update = on_update,
         .on_marker = on_marker,
     };
     struct alpaca_stream_options data = {
         .kind = ALPACA_STREAM_DATA, .url = s->settings.data_url, .key = s->key, .secret = s->secret,
-        .lockstep = true, .ctx = s, .on_ready = on_data_ready, .on_down = on_down, .on_message = on_message,
+        .lockstep = true, .ctx = s, .on_ready = on_data_ready, .on_down = on_data_down, .on_message = on_message,
         .on_subscribed = on_subscribed,
     };
 

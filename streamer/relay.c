@@ -435,17 +435,19 @@ void relay_up(struct relay *r, bool ticks, bool subscribed)
     r->asked = !subscribed;
 }
 
-void relay_down(struct relay *r)
+void relay_down(struct relay *r, bool data)
 {
-    if (!r->up)
-        return;
+    bool was_up = r->up;
+
     r->up = false;
+    relay_state_lost(r->state, data);
+    if (!was_up)
+        return;
     for (struct line *l = r->lines; l; l = l->next) {
-        l->client = NULL; /* the state forgets them all at once */
+        l->client = NULL; /* the state has forgotten them all at once */
         l->answers_due = 0;
         hang_up(l, 1012);
     }
-    relay_state_lost(r->state);
     wait_for_missing(r);
     tell_wanted(r);
 }

@@ -42,8 +42,8 @@ void relay_free(struct relay *r); /* NULL is fine */
 /* Both streams of the broker are there. ticks: the market gives them. subscribed: it has answered what on_wanted
  * asked for (which is asked for the first time in relay_new); otherwise relay_subscribed follows. */
 void relay_up(struct relay *r, bool ticks, bool subscribed);
-/* One is lost: every engine is hung up on. */
-void relay_down(struct relay *r);
+/* One is lost (data, else trades): every engine is hung up on. */
+void relay_down(struct relay *r, bool data);
 /* Upstream has answered the last on_wanted; code as in alpaca_stream_options.on_subscribed. Until then no
  * engine is told that its subscription holds. */
 void relay_subscribed(struct relay *r, int64_t code);

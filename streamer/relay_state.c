@@ -84,7 +84,8 @@ void relay_state_free(struct relay_state *s)
 {
     if (!s)
         return;
-    relay_state_lost(s);
+    while (s->clients)
+        relay_client_leave(s->clients, false);
     symbol_set_clear(&s->always);
     free(s);
 }
@@ -226,12 +227,14 @@ bool relay_state_due(struct relay_state *s, int64_t *n, int64_t *wake_ns)
     return true;
 }
 
-void relay_state_lost(struct relay_state *s)
+void relay_state_lost(struct relay_state *s, bool data)
 {
     while (s->clients)
         relay_client_leave(s->clients, false);
-    s->tick = (struct alpaca_tick){ .n = 0 };
-    s->marker = 0;
+    if (data)
+        s->tick = (struct alpaca_tick){ .n = 0 };
+    else
+        s->marker = 0;
 }
 
 size_t relay_state_missing(const struct relay_state *s)

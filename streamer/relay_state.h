@@ -54,9 +54,10 @@ int64_t relay_state_newest_marker(const struct relay_state *s);
 /* True once for each acknowledgement that is due upstream now; ask after every change. */
 bool relay_state_due(struct relay_state *s, int64_t *n, int64_t *wake_ns);
 
-/* The broker's streams are gone, and with them every connection to an engine: all are freed, those with
- * ticks are missing, the ticks start afresh. */
-void relay_state_lost(struct relay_state *s);
+/* A stream of the broker's is gone (data, else trades), and with it every connection to an engine: all are freed,
+ * those with ticks are missing. What that stream tells anew when it is back is forgotten: the newest tick, or the
+ * newest marker. */
+void relay_state_lost(struct relay_state *s, bool data);
 size_t relay_state_missing(const struct relay_state *s);
 size_t relay_state_clients(const struct relay_state *s);
 /* Nobody waits for the missing any longer. */

@@ -453,8 +453,7 @@ bool alpaca_activity_decode(const json_t *j, struct alpaca_activity *out, struct
 
 /* ---- clock */
 
-/* RFC 3339 with New York's offset, as the broker writes it. */
-static json_t *new_york_time(int64_t ns)
+json_t *alpaca_new_york_time(int64_t ns)
 {
     int offset = calendar_utc_offset_s(ns);
     char text[TIME_TEXT_SIZE], zone[TIME_TEXT_SIZE + 16];
@@ -469,13 +468,13 @@ json_t *alpaca_clock_encode(const struct alpaca_clock *c)
 {
     json_t *j = json_object();
 
-    json_object_set_new(j, "timestamp", new_york_time(c->timestamp));
+    json_object_set_new(j, "timestamp", alpaca_new_york_time(c->timestamp));
     json_object_set_new(j, "is_open", json_boolean(c->is_open));
-    json_object_set_new(j, "next_open", new_york_time(c->next_open));
-    json_object_set_new(j, "next_close", new_york_time(c->next_close));
+    json_object_set_new(j, "next_open", alpaca_new_york_time(c->next_open));
+    json_object_set_new(j, "next_close", alpaca_new_york_time(c->next_close));
     if (c->is_replay) {
         json_object_set_new(j, "speed", json_real(c->speed));
-        json_object_set_new(j, "ends", c->ends_at ? new_york_time(c->ends_at) : json_null());
+        json_object_set_new(j, "ends", c->ends_at ? alpaca_new_york_time(c->ends_at) : json_null());
     }
     return j;
 }

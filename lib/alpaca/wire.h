@@ -108,6 +108,7 @@ struct alpaca_clock {
     double speed;            /* 0: lockstep */
     int64_t ends_at;         /* end of the last session that has market data; 0: open-ended */
 };
+json_t *alpaca_new_york_time(int64_t ns); /* RFC 3339 with New York's offset */
 json_t *alpaca_clock_encode(const struct alpaca_clock *c); /* times with New York offset */
 bool alpaca_clock_decode(const json_t *j, struct alpaca_clock *out, struct err *err);
 

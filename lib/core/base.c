@@ -125,3 +125,28 @@ void sha256_hex(const void *data, size_t size, char out[65])
     for (size_t i = 0; i < sizeof digest; i++)
         snprintf(out + 2 * i, 3, "%02x", digest[i]);
 }
+
+char *base64_encode(const void *data, size_t size)
+{
+    gnutls_datum_t in = { (unsigned char *)(uintptr_t)data, (unsigned)size }, out = { NULL, 0 };
+    char *text = must_alloc(size / 3 * 4 + 8, 1);
+    if (size && gnutls_base64_encode2(&in, &out) == 0) {
+        memcpy(text, out.data, out.size);
+        gnutls_free(out.data);
+    }
+    return text;
+}
+
+char *base64_decode(const char *text, size_t *size)
+{
+    gnutls_datum_t in = { (unsigned char *)(uintptr_t)text, (unsigned)strlen(text) }, out = { NULL, 0 };
+    *size = 0;
+    if (strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=") != in.size ||
+        gnutls_base64_decode2(&in, &out) != 0)
+        return NULL;
+    char *data = must_alloc(out.size + 1, 1);
+    memcpy(data, out.data, out.size);
+    *size = out.size;
+    gnutls_free(out.data);
+    return data;
+}

@@ -30,4 +30,8 @@ uint64_t random_next(uint64_t *state);
 /* SHA-256 of data as 64 hex digits and NUL (gnutls, as libcurl's flavour brings it). */
 void sha256_hex(const void *data, size_t size, char out[65]);
 
+/* Base64 (RFC 4648, padded). Both malloc'd; decoded data has a NUL behind it. decode: NULL when it is none. */
+char *base64_encode(const void *data, size_t size);
+char *base64_decode(const char *text, size_t *size);
+
 #endif

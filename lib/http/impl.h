@@ -21,12 +21,23 @@ struct newcomer {
  * own timeout starts again with each byte that drips in. */
 enum rest_phase { REST_IDLE, REST_HEAD, REST_BODY, REST_REPLY, REST_PHASES };
 
+/* Waits (suspended) when there is nothing to send. */
+struct http_stream {
+    struct rest_connection *connection; /* NULL until its reply is queued, and when it is gone */
+    void *user;
+    char *out;
+    size_t out_start, out_end, out_cap;
+    bool ended, suspended;
+};
+
 struct rest_connection {
     struct http_server *server;
     struct rest_connection *next, **link;
     int fd;
     enum rest_phase phase;
     int64_t since_ms;
+    struct MHD_Connection *mhd;
+    struct http_stream *stream; /* of the reply that goes out */
     char *body;
     size_t body_size, body_cap, body_seen;
 };

@@ -66,18 +66,114 @@ void http_response_header(struct http_response *res, const char *name, const cha
         log_error("http_header_dropped", KV_TEXT("name", name));
 }
 
-static enum MHD_Result reply(struct MHD_Connection *connection, struct http_response *res)
+/* ---- replies that go on */
+
+struct http_stream *http_response_stream(struct http_response *res, void *user)
+{
+    assert(!res->stream && !res->body);
+    res->stream = must_alloc(1, sizeof *res->stream);
+    res->stream->user = user;
+    return res->stream;
+}
+
+void *http_stream_get(const struct http_stream *t)
+{
+    return t->user;
+}
+
+static void wake(struct http_stream *t)
+{
+    if (!t->suspended)
+        return;
+    t->suspended = false;
+    t->connection->since_ms = server_now_ms(t->connection->server);
+    MHD_resume_connection(t->connection->mhd); /* libmicrohttpd's descriptor becomes readable: the loop turns it */
+}
+
+void http_stream_send(struct http_stream *t, const void *data, size_t size)
+{
+    if (t->ended)
+        return;
+    if (t->out_start && t->out_start == t->out_end)
+        t->out_start = t->out_end = 0;
+    if (t->connection && t->out_end - t->out_start + size > t->connection->server->o.queue_max) {
+        log_warn("http_slow_reader", KV_INT("bytes", t->out_end - t->out_start));
+        t->ended = true;
+        shutdown(t->connection->fd, SHUT_RDWR);
+        wake(t);
+        return;
+    }
+    if (t->out_end + size > t->out_cap && t->out_start) {
+        memmove(t->out, t->out + t->out_start, t->out_end - t->out_start);
+        t->out_end -= t->out_start;
+        t->out_start = 0;
+    }
+    if (t->out_end + size > t->out_cap) {
+        t->out_cap = (t->out_end + size) * 2;
+        t->out = must_realloc(t->out, t->out_cap, 1);
+    }
+    memcpy(t->out + t->out_end, data, size);
+    t->out_end += size;
+    wake(t);
+}
+
+void http_stream_end(struct http_stream *t)
+{
+    t->ended = true;
+    wake(t);
+}
+
+static ssize_t read_stream(void *ctx, uint64_t position, char *out, size_t max)
+{
+    (void)position;
+    struct http_stream *t = ctx;
+    size_t have = t->out_end - t->out_start, n = have < max ? have : max;
+    if (n == 0 && t->ended)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    if (n == 0) {
+        t->suspended = true;
+        MHD_suspend_connection(t->connection->mhd);
+        return 0;
+    }
+    t->connection->since_ms = server_now_ms(t->connection->server);
+    memcpy(out, t->out + t->out_start, n);
+    t->out_start += n;
+    return (ssize_t)n;
+}
+
+static void stream_gone(struct http_server *s, struct http_stream *t)
+{
+    if (s->o.on_stream_close)
+        s->o.on_stream_close(s->o.ctx, t);
+    free(t->out);
+    free(t);
+}
+
+static struct MHD_Response *make_response(struct http_response *res)
+{
+    if (res->stream)
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16384, read_stream, res->stream, NULL);
+    return res->body ? MHD_create_response_from_buffer(res->body_size, res->body, MHD_RESPMEM_MUST_FREE)
+                     : MHD_create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT);
+}
+
+static enum MHD_Result reply(struct rest_connection *c, struct MHD_Connection *connection, struct http_response *res)
 {
     if (res->status < 200 || res->status > 599) {
         log_error("http_status_refused", KV_INT("status", res->status));
         res->status = 500;
     }
-    struct MHD_Response *r = res->body
-        ? MHD_create_response_from_buffer(res->body_size, res->body, MHD_RESPMEM_MUST_FREE)
-        : MHD_create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *r = make_response(res);
     if (!r) {
+        if (res->stream)
+            stream_gone(c->server, res->stream);
         free(res->body);
         return MHD_NO;
+    }
+    if (res->stream) {
+        c->mhd = connection;
+        c->stream = res->stream;
+        c->stream->connection = c;
     }
     if (res->body || res->content_type)
         MHD_add_response_header(r, "Content-Type",
@@ -95,7 +191,7 @@ static enum MHD_Result refuse(struct rest_connection *c, struct MHD_Connection *
 {
     enter(c, REST_REPLY);
     server_drain(c->server, dup(c->fd));
-    return reply(connection, res);
+    return reply(c, connection, res);
 }
 
 static enum MHD_Result refuse_text(struct rest_connection *c, struct MHD_Connection *connection, unsigned status,
@@ -185,7 +281,7 @@ static enum MHD_Result finish(struct rest_connection *c, struct MHD_Connection *
         res = (struct http_response){ .status = 413, .body = must_strdup(text), .body_size = sizeof text - 1,
                                       .content_type = "application/problem+json; charset=UTF-8" };
         http_response_header(&res, "Connection", "close");
-        return reply(connection, &res);
+        return reply(c, connection, &res);
     }
     if (c->body_size) {
         c->body[c->body_size] = '\0';
@@ -193,7 +289,7 @@ static enum MHD_Result finish(struct rest_connection *c, struct MHD_Connection *
         req->body_size = c->body_size;
     }
     s->o.on_request(s->o.ctx, req, &res);
-    return reply(connection, &res);
+    return reply(c, connection, &res);
 }
 
 static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, const char *url, const char *method,
@@ -229,6 +325,9 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **re
     struct rest_connection *c = *request;
     if (!c)
         return;
+    if (c->stream)
+        stream_gone(c->server, c->stream);
+    c->stream = NULL;
     if (c->body_cap > BODY_KEPT) {
         free(c->body);
         c->body = NULL;
@@ -254,6 +353,8 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **o
     } else if (c) {
         LIST_REMOVE(c);
         s->rest_count--;
+        if (c->stream)
+            stream_gone(s, c->stream);
         free(c->body);
         free(c);
         *own = NULL;
@@ -293,7 +394,7 @@ static void on_log(void *ctx, const char *fmt, va_list args)
 
 bool rest_start(struct http_server *s, struct err *err)
 {
-    s->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_access, s,
+    s->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_access, s,
                               MHD_OPTION_EXTERNAL_LOGGER, on_log, s,
                               MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->o.connections_max + 16,
                               MHD_OPTION_URI_LOG_CALLBACK, on_request_line, s,
@@ -328,13 +429,17 @@ void rest_sweep(struct http_server *s)
     };
     int64_t now = server_now_ms(s);
     for (struct rest_connection *c = s->rest; c; c = c->next)
-        if (now - c->since_ms > most_ms[c->phase])
+        if (now - c->since_ms > most_ms[c->phase] && !(c->stream && c->stream->suspended))
             shutdown(c->fd, SHUT_RDWR); /* libmicrohttpd sees the end and closes */
 }
 
 void rest_stop(struct http_server *s)
 {
     uv_close((uv_handle_t *)&s->mhd_poll, NULL); /* before its descriptor goes */
+    for (struct rest_connection *c = s->rest; c; c = c->next)
+        if (c->stream)
+            http_stream_end(c->stream);
+    MHD_run(s->mhd); /* it must not be stopped while a reply waits */
     MHD_stop_daemon(s->mhd);
     s->mhd = NULL;
     uv_close((uv_handle_t *)&s->mhd_timer, NULL);

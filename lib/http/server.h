@@ -31,15 +31,26 @@ struct http_request {
 const char *http_header(const struct http_request *req, const char *name);
 const char *http_query(const struct http_request *req, const char *name);
 
+struct http_stream; /* a reply that goes on (server-sent events) */
+
 struct http_response {
     unsigned status;
     char *body;                /* malloc'd, or NULL; freed by the server */
     size_t body_size;
     const char *content_type;  /* static; NULL: application/json; charset=UTF-8 */
+    struct http_stream *stream; /* http_response_stream's */
     struct { char name[32], value[256]; } headers[8];
     size_t headers_count;
 };
 void http_response_header(struct http_response *res, const char *name, const char *value);
+
+/* Makes the reply one that goes on: it has no length and ends with http_stream_end, or when the client is gone
+ * or has not read queue_max bytes or for idle_ms. on_stream_close tells the last; only then the stream is
+ * freed. A client that vanishes is noticed when something is sent to it. */
+struct http_stream *http_response_stream(struct http_response *res, void *user);
+void http_stream_send(struct http_stream *t, const void *data, size_t size);
+void http_stream_end(struct http_stream *t); /* after what was sent */
+void *http_stream_get(const struct http_stream *t);
 
 struct http_server_options {
     const char *host;          /* "127.0.0.1" */
@@ -56,6 +67,7 @@ struct http_server_options {
     bool (*on_open)(void *ctx, struct http_socket *s, const char *path, const char *content_type);
     void (*on_message)(void *ctx, struct http_socket *s, const char *data, size_t size, bool binary);
     void (*on_close)(void *ctx, struct http_socket *s, bool orderly); /* s is gone after */
+    void (*on_stream_close)(void *ctx, struct http_stream *t);        /* t is gone after; may be NULL */
 };
 
 /* NULL: err says it in a sentence ("port 8081 is in use: ..."). */

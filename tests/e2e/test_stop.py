@@ -70,12 +70,26 @@ def test_down_in_mid_session_ends_flat_and_in_order(stage, words):
     assert stage.no_process_left() == []
 
 
-@pytest.mark.parametrize("part", ["api", "streamer", "questdb"])
-def test_kill_9_in_the_middle_loses_nothing(stage, words, market, part):
+def test_an_engine_without_streamer_still_ends_flat(stage, words):
+    up = stage.bell("up", *words, "--speed", "max")
+    assert up.returncode == 0, up.stderr
+    stage.wait("positions", lambda: trading(stage))
+    os.kill(pid_of(stage, "streamer"), signal.SIGKILL)
+    done = stage.bell("flatten")
+    assert done.returncode == 0, done.stderr
+    assert (stage.exchange("/v2/positions"), stage.exchange("/v2/orders?status=open")) == ([], [])
+
+
+@pytest.mark.parametrize("part, times", [("api", 1), ("streamer", 3), ("questdb", 1)])
+def test_kill_9_in_the_middle_loses_nothing(stage, words, market, part, times):
     demo = stage.popen("demo", "--json", *words, "--speed", "max")
     try:
         stage.wait("a third of the week", lambda: trading(stage) and len(stage.exchange_fills()) > 60, 120)
-        os.kill(pid_of(stage, part), signal.SIGKILL)
+        for again in reversed(range(times)):  # whatever is on its way at that moment
+            os.kill(pid_of(stage, part), signal.SIGKILL)
+            if again:
+                stood = stage.exchange("/v2/clock")["timestamp"]
+                stage.wait("the market to go on", lambda: stage.exchange("/v2/clock")["timestamp"] != stood, 120)
         out, err = demo.communicate(timeout=200)
     finally:
         if demo.poll() is None:

@@ -162,6 +162,34 @@ static void a_line_too_long_is_cut_and_says_so(void **state)
     assert_string_equal(line + n - 10, " cut=true\n");
 }
 
+static const struct base64_case {
+    const char *label, *text, *data; /* data NULL: none */
+} base64_cases[] = {
+    { "one byte", "YQ==", "a" },
+    { "two bytes", "YWI=", "ab" },
+    { "three bytes", "YWJj", "abc" },
+    { "a key pair", "ZGVtbzpkZW1v", "demo:demo" },
+    { "a foreign letter", "YW*j", NULL },
+    { "cut off", "YWJ", NULL },
+    { "a space", "YW Jj", NULL },
+};
+
+static void base64_goes_both_ways(void **state)
+{
+    const struct base64_case *c = *state;
+    size_t size;
+    char *data = base64_decode(c->text, &size);
+    assert_int_equal(data != NULL, c->data != NULL);
+    if (!data)
+        return;
+    assert_string_equal(data, c->data);
+    assert_int_equal(size, strlen(c->data));
+    char *text = base64_encode(data, size);
+    assert_string_equal(text, c->text);
+    free(text);
+    free(data);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -174,6 +202,7 @@ int main(void)
         cmocka_unit_test(a_line_too_long_is_cut_and_says_so),
     };
     log_start("test", LOG_LEVEL_INFO);
-    return RUN_ROWS("uuid_is_valid", knows_uuids, uuid_cases) + RUN_ROWS("log_write", logs_one_line, log_cases) +
+    return RUN_ROWS("uuid_is_valid", knows_uuids, uuid_cases) + RUN_ROWS("base64", base64_goes_both_ways, base64_cases) +
+           RUN_ROWS("log_write", logs_one_line, log_cases) +
            cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }

@@ -27,8 +27,9 @@ struct world {
     struct http_server *server;
     int port;
     /* what the server saw */
-    _Atomic int requests, opened, messages, orderly, vanished, heads;
+    _Atomic int requests, opened, messages, orderly, vanished, heads, streams_ended;
     struct http_socket *last;
+    struct http_stream *stream;
 };
 
 static const char *const paths[] = { "/stream", "/v2/iex", NULL };
@@ -53,6 +54,18 @@ static void on_request(void *ctx, const struct http_request *req, struct http_re
     } else if (strcmp(req->path, "/tell") == 0) { /* a message to the socket, from a handler */
         http_socket_send(w->last, "told", 4, false);
         answer(res, 200, "{}");
+    } else if (strcmp(req->path, "/follow") == 0) {
+        res->status = 200;
+        res->content_type = "text/event-stream";
+        w->stream = http_response_stream(res, w);
+        http_stream_send(w->stream, "first;", 6);
+    } else if (strcmp(req->path, "/say") == 0) { /* to who follows */
+        if (w->stream)
+            http_stream_send(w->stream, http_query(req, "q"), strlen(http_query(req, "q")));
+        answer(res, 200, "{}");
+    } else if (strcmp(req->path, "/hush") == 0) {
+        http_stream_end(w->stream);
+        answer(res, 200, "{}");
     } else if (strcmp(req->path, "/stop") == 0) {
         http_server_stop(w->server);
         uv_close((uv_handle_t *)&w->stop, NULL);
@@ -65,6 +78,14 @@ static void on_request(void *ctx, const struct http_request *req, struct http_re
         answer(res, 200, "%s %s q=%s agent=%s %zu:%.40s", req->method, req->path, q ? q : "-", agent ? agent : "-",
                req->body_size, req->body);
     }
+}
+
+static void on_stream_close(void *ctx, struct http_stream *t)
+{
+    struct world *w = ctx;
+    assert_ptr_equal(http_stream_get(t), w);
+    w->stream = NULL;
+    w->streams_ended++;
 }
 
 static bool on_head(void *ctx, const struct http_request *req, struct http_response *res)
@@ -148,7 +169,7 @@ static int setup(void **state)
     w->stop.data = w;
     struct http_server_options o = {
         .host = "127.0.0.1", .socket_paths = paths, .ctx = w, .on_request = on_request, .on_head = on_head,
-        .on_open = on_open, .on_message = on_message, .on_close = on_close,
+        .on_open = on_open, .on_message = on_message, .on_close = on_close, .on_stream_close = on_stream_close,
         .head_ms = 400, .body_ms = 600, .idle_ms = 1500, .connections_max = CLIENTS_MAX,
     };
     w->server = http_server_new(&w->loop, &o, &err);
@@ -854,11 +875,67 @@ static void broken_frames_close_the_connection(void **state)
     assert_int_equal(w->messages, 0);
 }
 
+static void get_ok(const struct world *w, const char *path)
+{
+    char text[200], body[100];
+    int fd = dial(w);
+    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path);
+    put(fd, text);
+    assert_int_equal(reply(fd, body, sizeof body), 200);
+    close(fd);
+}
+
+/* Reads until text has come, whatever the chunks. */
+static void expect_end(int fd, const char *text)
+{
+    char all[4096] = "";
+    size_t n = 0;
+    while (!strstr(all, text)) {
+        ssize_t got = recv(fd, all + n, sizeof all - 1 - n, 0);
+        if (got <= 0)
+            fail_msg("expected ...%s, got %s", text, all);
+        all[n += (size_t)got] = '\0';
+    }
+}
+
+static void a_reply_can_go_on_until_it_is_ended(void **state)
+{
+    struct world *w = *state;
+    int fd = dial(w);
+    put(fd, "GET /follow HTTP/1.1\r\nHost: x\r\n\r\n");
+    expect_end(fd, "first;\r\n");
+    poll(NULL, 0, 2500); /* beyond idle_ms: who waits is not idle */
+    get_ok(w, "/say?q=second");
+    expect_end(fd, "second\r\n");
+    get_ok(w, "/hush");
+    expect_end(fd, "0\r\n\r\n");
+    wait_for(&w->streams_ended, 1);
+    put(fd, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"); /* the connection lives on */
+    char body[100];
+    assert_int_equal(reply(fd, body, sizeof body), 200);
+    close(fd);
+}
+
+static void a_follower_that_is_gone_is_noticed_when_something_is_sent(void **state)
+{
+    struct world *w = *state;
+    int fd = dial(w);
+    put(fd, "GET /follow HTTP/1.1\r\nHost: x\r\n\r\n");
+    expect_end(fd, "first;\r\n");
+    close(fd);
+    for (int i = 0; i < 100 && w->streams_ended == 0; i++)
+        get_ok(w, "/say?q=more");
+    wait_for(&w->streams_ended, 1);
+}
+
 static void stopping_with_everything_open_leaves_nothing(void **state)
 {
     struct world *w = *state;
     char got[1000];
     size_t size;
+    int follower = dial(w);
+    put(follower, "GET /follow HTTP/1.1\r\nHost: x\r\n\r\n");
+    expect_end(follower, "first;\r\n");
     int idle = dial(w), head = dial(w), rest = dial(w), fd = open_stream(w, "/stream"), unread = open_stream(w, "/v2/iex");
     put(head, "GET /a");
     put(rest, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab");
@@ -870,7 +947,8 @@ static void stopping_with_everything_open_leaves_nothing(void **state)
     assert_int_equal((unsigned char)got[0] << 8 | (unsigned char)got[1], 1001);
     pthread_join(w->thread, NULL);
     assert_int_equal(w->orderly + w->vanished, 2);
-    close(idle), close(head), close(rest), close(fd), close(unread);
+    assert_int_equal(w->streams_ended, 1);
+    close(idle), close(head), close(rest), close(fd), close(unread), close(follower);
     http_server_free(w->server);
     assert_int_equal(uv_loop_close(&w->loop), 0);
     free(w);
@@ -925,6 +1003,8 @@ int main(int argc, char **argv)
         TEST(a_head_request_has_no_body),
         TEST(one_connection_too_many_is_503_and_others_live_on),
         TEST(a_port_in_use_is_said),
+        TEST(a_reply_can_go_on_until_it_is_ended),
+        TEST(a_follower_that_is_gone_is_noticed_when_something_is_sent),
         TEST(each_path_is_upgraded_and_greeted),
         TEST(the_content_type_is_told),
         TEST(other_headers_are_told),

@@ -1,4 +1,4 @@
-#include "api/buffer.h"
+#include "core/buffer.h"
 
 #include <stdarg.h>
 #include <stdio.h>

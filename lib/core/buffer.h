@@ -1,6 +1,6 @@
-/* buffer.h - text that grows: the body of a reply. Memory: free with buffer_free; running out aborts. */
-#ifndef API_BUFFER_H
-#define API_BUFFER_H
+/* buffer.h - text that grows: the body of a reply, a message. Memory: free with buffer_free; running out aborts. */
+#ifndef CORE_BUFFER_H
+#define CORE_BUFFER_H
 
 #include <stddef.h>
 
