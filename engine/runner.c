@@ -1185,6 +1185,18 @@ static bool is_regular(const struct runner *r, const struct bar *bar)
     return bar->open_time_ns >= r->session.open_ns && bar->open_time_ns < r->session.close_ns;
 }
 
+/* A bar that is over, for an instance's indicators. */
+static void on_past_bar(struct runner *r, struct instance *in, int own, const struct bar *bar)
+{
+    int64_t now = r->now_ns, end = bar->open_time_ns + MINUTE_NS;
+    in->catching_up = end <= now - MINUTE_NS;
+    if (in->catching_up)
+        r->now_ns = end;
+    in->plugin->on_bar(in->state, &in->host, own, bar);
+    in->catching_up = false;
+    r->now_ns = now;
+}
+
 /* What an instance missed of this session while nobody ran it. */
 static void catch_up(struct runner *r, struct instance *in)
 {
@@ -1200,12 +1212,7 @@ static void catch_up(struct runner *r, struct instance *in)
             (!is_regular(r, &p->bar) && !in->plugin->extended_bars))
             continue;
         in->seen[own] = end;
-        in->catching_up = end <= now - MINUTE_NS;
-        if (in->catching_up)
-            r->now_ns = end;
-        in->plugin->on_bar(in->state, &in->host, own, &p->bar);
-        in->catching_up = false;
-        r->now_ns = now;
+        on_past_bar(r, in, own, &p->bar);
     }
 }
 
@@ -1398,6 +1405,32 @@ void runner_bar(struct runner *r, int symbol, const struct bar *bar)
     for (; u < last; u++)
         if (u->on_bar && (regular || u->extended))
             u->on_bar(u->state, u->host, u->symbol, bar);
+    if (r->dirty)
+        settle(r);
+}
+
+void runner_missed(struct runner *r, int symbol, const struct bar *bar)
+{
+    struct runner_symbol *s = &r->symbols[symbol];
+    int64_t end = bar->open_time_ns + MINUTE_NS;
+    bool regular = is_regular(r, bar);
+    struct session before;
+    if (end <= s->bar_ns || end > r->now_ns)
+        return;
+    s->bar_ns = end;
+    s->last = bar->close;
+    if (end > s->seen_ns)
+        s->seen_ns = end;
+    if (regular && !price_is_set(s->session_open))
+        s->session_open = bar->open;
+    if (regular)
+        s->regular_close = bar->close;
+    else if (calendar_previous(&r->session, &before) && bar->open_time_ns >= before.open_ns && bar->open_time_ns < before.close_ns)
+        s->previous_close = bar->close;
+    const struct subscriber *u = &r->subscribers[s->from], *last = u + s->count;
+    for (; u < last; u++)
+        if (u->on_bar && (regular || u->extended))
+            on_past_bar(r, u->host->self, u->symbol, bar);
     if (r->dirty)
         settle(r);
 }
