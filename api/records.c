@@ -303,14 +303,17 @@ static bool is_hash(const char *text)
     return strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64;
 }
 
+/* Intents are the engine's: it sends these two types and three times in force. */
 static bool is_type(const char *text)
 {
-    return name_index(order_type_names, text) >= 0;
+    int i = name_index(order_type_names, text);
+    return i >= 0 && i <= ORDER_LIMIT;
 }
 
 static bool is_time_in_force(const char *text)
 {
-    return name_index(time_in_force_names, text) >= 0;
+    int i = name_index(time_in_force_names, text);
+    return i >= 0 && i <= TIF_CLS;
 }
 
 #define ID_CHECK .pattern_help = "letters, digits and . _ : -", .is_valid = is_id

@@ -57,7 +57,7 @@ static void on_trade(void *ctx, const struct trade_event *e)
     n->side = o->side;
     n->fee_micros = e->fill ? e->fill->fee_micros : 0;
     n->update = (struct runner_update){
-        .status = o->status, .filled_qty = o->filled_qty, .fill_qty = e->fill ? e->fill->qty : 0,
+        .status = o->status, .filled_qty = o->filled_qty / QTY_SCALE, .fill_qty = e->fill ? e->fill->qty / QTY_SCALE : 0,
         .fill_price = e->fill ? e->fill->price : PRICE_NONE, .average = order_average(o), .time_ns = e->time_ns,
         .fee_micros = n->fee_micros, .reason = "",
     };
@@ -137,21 +137,20 @@ static void submit(struct backtest *b, int part)
 {
     const struct part *p = runner_part(b->runner, part);
     struct order_request q;
+    order_request_init(&q);
     struct order *order, snapshot;
     struct refusal refusal;
     if (p->state != PART_NEW)
         return;
     memcpy(q.symbol, runner_symbol_name(b->runner, p->symbol), SYMBOL_SIZE);
-    q.qty_micros = p->qty * 1000000;
+    q.has_qty = true;
+    q.qty_micros = p->qty * QTY_SCALE;
     q.side = p->side;
     q.type = p->type;
     q.time_in_force = p->tif;
-    q.limit = p->limit;
-    q.limit_text[0] = q.position_intent[0] = '\0';
+    q.limit.price = p->limit;
     if (p->type == ORDER_LIMIT)
-        price_format(p->limit, q.limit_text);
-    q.limit_is_too_fine = q.client_order_id_is_too_long = false;
-    q.client_order_id[0] = '\0'; /* the venue is without ids */
+        price_format(p->limit, q.limit.text);
     if (!venue_submit(b->venue, b->account, &q, b->now_ns, &order, &snapshot, &refusal)) {
         runner_reply(b->runner, part, router_verdict(refusal.status, refusal.message), refusal.message, -1);
         return;
@@ -401,7 +400,7 @@ struct backtest *backtest_new(const struct instance_list *list, struct feed *fee
     for (size_t i = 0; i < feed_symbols_number; i++)
         b->symbols[i] = runner_symbol(b->runner, feed_symbols(feed)[i]);
     b->venue = venue_new(&(struct venue_options){ .cash_micros = options->cash_micros, .fee_micros = options->fee_micros,
-                                                  .slippage_micros = options->slippage_micros, .without_ids = true, .sink = on_trade,
+                                                  .slippage_micros = options->slippage_micros, .sink = on_trade,
                                                   .ctx = b },
                          feed_symbols(feed), feed_symbols_number);
     prime(b, &session);
@@ -464,7 +463,7 @@ struct price backtest_mark(const struct backtest *b, const char *symbol)
 bool backtest_is_consistent(const struct backtest *b)
 {
     for (size_t i = 0; i < feed_symbols_count(b->feed); i++)
-        if (b->symbols[i] >= 0 && runner_net(b->runner, b->symbols[i]) != b->account->holdings[i].position.qty)
+        if (b->symbols[i] >= 0 && runner_net(b->runner, b->symbols[i]) * QTY_SCALE != b->account->holdings[i].position.qty)
             return false;
     return venue_is_consistent(b->venue);
 }

@@ -16,13 +16,18 @@ static void on_trade(void *ctx, const struct trade_event *e)
     x->events++;
     driver_updated(&x->driver);
     stream_trade(x, e);
+    char id[UUID_SIZE], qty[QTY_TEXT_MAX] = "";
+    if (e->fill)
+        qty_format(e->fill->qty, qty);
+    else
+        order_id(e->order, id);
     if (e->fill)
         log_info("order_filled", KV_TIME("time", e->time_ns), KV_TEXT("account", e->order->account->number),
                  KV_TEXT("symbol", venue_symbol_name(x->venue, e->order->symbol)),
-                 KV_TEXT("side", side_names[e->order->side]), KV_INT("qty", e->fill->qty),
-                 KV_PRICE("price", e->fill->price), KV_TEXT("client_order_id", e->order->client_order_id));
+                 KV_TEXT("side", side_names[e->order->side]), KV_TEXT("qty", qty),
+                 KV_PRICE("price", e->fill->price), KV_TEXT("client_order_id", order_client_id(e->order, id)));
     else
-        log_debug("order_changed", KV_TIME("time", e->time_ns), KV_TEXT("order", e->order->id),
+        log_debug("order_changed", KV_TIME("time", e->time_ns), KV_TEXT("order", id),
                   KV_TEXT("status", order_status_names[e->order->status]));
 }
 

@@ -51,20 +51,21 @@ json_t *asset_json(const struct venue *v, int symbol)
 static void order_wire(const struct venue *v, const struct order *o, struct alpaca_order *w)
 {
     alpaca_order_init(w);
-    memcpy(w->id, o->id, UUID_SIZE);
-    memcpy(w->client_order_id, o->client_order_id, sizeof w->client_order_id);
+    char made[UUID_SIZE];
+    order_id(o, w->id);
+    text_copy(w->client_order_id, sizeof w->client_order_id, order_client_id(o, made));
     w->created_at = w->submitted_at = o->submitted_ns;
     w->updated_at = o->updated_ns;
-    w->filled_at = o->filled_ns;
-    w->expired_at = o->expired_ns;
-    w->canceled_at = o->canceled_ns;
-    w->failed_at = o->status == ORDER_REJECTED ? o->updated_ns : 0;
-    w->expires_at = order_expires_ns(o);
+    w->filled_at = order_ended_ns(o, ORDER_FILLED);
+    w->expired_at = order_ended_ns(o, ORDER_EXPIRED);
+    w->canceled_at = order_ended_ns(o, ORDER_CANCELED);
+    w->failed_at = order_ended_ns(o, ORDER_REJECTED);
+    w->expires_at = o->expires_ns;
     text_copy(w->symbol, sizeof w->symbol, venue_symbol_name(v, o->symbol));
     asset_id(w->symbol, w->asset_id);
     text_copy(w->asset_class, sizeof w->asset_class, "us_equity");
-    w->qty = o->qty;
-    w->filled_qty = o->filled_qty;
+    w->qty = o->qty / QTY_SCALE;
+    w->filled_qty = o->filled_qty / QTY_SCALE;
     w->filled_avg_price = order_average(o);
     w->side = o->side;
     w->type = o->type;
@@ -87,6 +88,10 @@ static const enum alpaca_event event_of[] = {
     [TRADE_NEW] = ALPACA_NEW,           [TRADE_PARTIAL_FILL] = ALPACA_PARTIAL_FILL,
     [TRADE_FILL] = ALPACA_FILL,         [TRADE_CANCELED] = ALPACA_CANCELED,
     [TRADE_EXPIRED] = ALPACA_EXPIRED,   [TRADE_REJECTED] = ALPACA_REJECTED,
+    [TRADE_HELD] = ALPACA_HELD,         [TRADE_PENDING_CANCEL] = ALPACA_PENDING_CANCEL,
+    [TRADE_CANCEL_REJECTED] = ALPACA_ORDER_CANCEL_REJECTED,
+    [TRADE_PENDING_REPLACE] = ALPACA_PENDING_REPLACE,
+    [TRADE_REPLACED] = ALPACA_REPLACED, [TRADE_RESTATED] = ALPACA_RESTATED,
 };
 
 /* A ULID: 48 bits of milliseconds, 80 bits that count; Crockford's digits sort as the numbers do. */
@@ -108,11 +113,11 @@ json_t *trade_event_json(const struct venue *v, const struct trade_event *e, uin
         .timestamp = e->time_ns,
         .at = e->time_ns,
         .price = e->fill ? e->fill->price : PRICE_NONE,
-        .qty = e->fill ? e->fill->qty : INT64_MIN,
-        .position_qty = e->fill ? e->fill->position_qty : INT64_MIN,
+        .qty = e->fill ? e->fill->qty / QTY_SCALE : INT64_MIN,
+        .position_qty = e->fill ? e->fill->position_qty / QTY_SCALE : INT64_MIN,
     };
     ulid(e->time_ns, sequence, u.event_id);
-    memcpy(u.execution_id, e->execution_id, UUID_SIZE);
+    trade_event_execution_id(e, u.execution_id);
     order_wire(v, e->order, &u.order);
     json_t *j = alpaca_trade_update_encode(&u);
     if (e->fill && e->fill->fee_micros) { /* ours: what this execution cost in fees */
@@ -159,26 +164,23 @@ json_t *account_json(const struct venue *v, const struct account *a, int64_t now
 json_t *position_json(const struct venue *v, const struct account *a, int symbol, int64_t now_ns)
 {
     const struct holding *h = &a->holdings[symbol];
-    int64_t qty = h->position.qty, size = qty < 0 ? -qty : qty;
-    int64_t available = size > h->held_qty ? size - h->held_qty : 0;
+    int64_t qty = h->position.qty, available = holding_available(h);
     struct price mark = account_mark(h, venue_last(v, symbol)), lastday = venue_previous_close(v, symbol);
     struct alpaca_position w = {
         .asset_marginable = true,
-        .qty = qty,
-        .qty_available = qty < 0 ? -available : available,
+        .qty = qty / QTY_SCALE,
+        .qty_available = (qty < 0 ? -available : available) / QTY_SCALE,
         .is_short = qty < 0,
-        .avg_entry_price = position_average(&h->position),
+        .avg_entry_price = holding_average(h),
         .current_price = mark,
         .lastday_price = price_is_set(lastday) ? lastday : mark,
-        .market_value = position_value_micros(&h->position, mark),
+        .market_value = holding_value(h, mark),
         .cost_basis = h->position.cost_micros,
-        .unrealized_pl = position_unrealized_micros(&h->position, mark),
+        .unrealized_pl = holding_unrealized(h, mark),
     };
-    int64_t lastday_value;
     bool held_overnight = h->opened_date < calendar_date(now_ns);
-    w.unrealized_intraday_pl = held_overnight && price_times(w.lastday_price, qty, &lastday_value)
-                                   ? w.market_value - lastday_value
-                                   : w.unrealized_pl;
+    w.unrealized_intraday_pl =
+        held_overnight ? w.market_value - holding_value(h, w.lastday_price) : w.unrealized_pl;
     text_copy(w.symbol, sizeof w.symbol, venue_symbol_name(v, symbol));
     asset_id(w.symbol, w.asset_id);
     text_copy(w.exchange, sizeof w.exchange, "NYSE");
@@ -189,9 +191,10 @@ json_t *position_json(const struct venue *v, const struct account *a, int symbol
 void activity_id(const struct fill *f, char out[ACTIVITY_ID_SIZE])
 {
     int second = calendar_second_of_day(f->time_ns);
+    char id[UUID_SIZE];
+    fill_id(f, id);
     snprintf(out, ACTIVITY_ID_SIZE, "%08" PRId32 "%02d%02d%02d%03d::%s", calendar_date(f->time_ns),
-             second / 3600, second / 60 % 60, second % 60, (int)(f->time_ns / 1000000 % 1000),
-             f->execution_id);
+             second / 3600, second / 60 % 60, second % 60, (int)(f->time_ns / 1000000 % 1000), id);
 }
 
 json_t *activity_json(const struct venue *v, const struct fill *f)
@@ -201,15 +204,15 @@ json_t *activity_json(const struct venue *v, const struct fill *f)
         .transaction_time = f->time_ns,
         .is_partial = f->leaves_qty > 0,
         .price = f->price,
-        .qty = f->qty,
-        .cum_qty = f->cum_qty,
-        .leaves_qty = f->leaves_qty,
+        .qty = f->qty / QTY_SCALE,
+        .cum_qty = f->cum_qty / QTY_SCALE,
+        .leaves_qty = f->leaves_qty / QTY_SCALE,
         .side = o->side,
         .order_status = f->leaves_qty ? ORDER_PARTIALLY_FILLED : ORDER_FILLED,
     };
     activity_id(f, w.id);
     memcpy(w.account_id, o->account->id, UUID_SIZE);
-    memcpy(w.order_id, o->id, UUID_SIZE);
+    order_id(o, w.order_id);
     text_copy(w.symbol, sizeof w.symbol, venue_symbol_name(v, o->symbol));
     json_t *j = alpaca_activity_encode(&w);
     if (f->fee_micros) {
@@ -317,6 +320,7 @@ static bool read_qty(const json_t *body, struct order_request *out, struct refus
         return refuse(r, REFUSED_NOTIONAL);
     if (!qty)
         return refuse(r, REFUSED_QTY_MISSING);
+    out->has_qty = true;
     if (!decimal(qty, &out->qty_micros, &too_fine)) {
         show(qty, text, sizeof text);
         return refuse(r, REFUSED_QTY_INVALID, text);
@@ -354,15 +358,14 @@ static bool read_prices(const json_t *body, struct order_request *out, struct re
 {
     static const char *const stops[] = { "stop_price", "trail_price", "trail_percent", NULL };
     const json_t *limit = given(body, "limit_price");
-    out->limit = PRICE_NONE;
     for (const char *const *s = stops; *s; s++)
         if (given(body, *s))
             return refuse(r, out->type == ORDER_MARKET ? REFUSED_MARKET_WITH_PRICE : REFUSED_LIMIT_WITH_STOP);
     if (!limit)
         return true;
-    show(limit, out->limit_text, sizeof out->limit_text);
-    if (!decimal(limit, &out->limit.micros, &out->limit_is_too_fine))
-        return refuse(r, REFUSED_LIMIT_INVALID, out->limit_text);
+    show(limit, out->limit.text, sizeof out->limit.text);
+    if (!decimal(limit, &out->limit.price.micros, &out->limit.is_too_fine))
+        return refuse(r, REFUSED_LIMIT_INVALID, out->limit.text);
     return true;
 }
 
@@ -388,7 +391,7 @@ static bool read_class(const json_t *body, const struct order_request *q, struct
 bool order_request_decode(const struct venue *v, const json_t *body, struct order_request *out,
                           struct refusal *r)
 {
-    *out = (struct order_request){ .limit = PRICE_NONE };
+    order_request_init(out);
     if (!json_is_object(body))
         return refuse(r, REFUSED_BODY, "an object was expected");
     const char *symbol, *client_order_id, *intent;

@@ -40,7 +40,9 @@ struct activity_filter {
 
 static bool activity_matches(const struct activity_filter *f, const struct fill *fill)
 {
-    return (!f->order_id || strcmp(fill->order->id, f->order_id) == 0) &&
+    char id[UUID_SIZE];
+    order_id(fill->order, id);
+    return (!f->order_id || strcmp(id, f->order_id) == 0) &&
            (!f->date || calendar_date(fill->time_ns) == f->date) && fill->time_ns > f->after &&
            fill->time_ns < f->until;
 }
@@ -70,7 +72,7 @@ static void list_activities(struct call *c, bool fills)
     int64_t at = f.descending ? (int64_t)a->fills_count - 1 : 0, step = f.descending ? -1 : 1;
     if (token) {
         const char *half = strstr(token, "::");
-        const struct fill *last = half ? table_get(&a->by_execution_id, half + 2) : NULL;
+        const struct fill *last = half ? account_fill(a, half + 2) : NULL;
         if (!last) {
             parameter_refuse(c, "page_token", "the id of the last activity of the page before");
             rest_refuse(c);

@@ -31,10 +31,7 @@ static struct order *find_order(struct call *c, const char *id)
         refuse(&c->refusal, REFUSED_ORDER_ID);
         return NULL;
     }
-    char lower[UUID_SIZE];
-    for (size_t i = 0; i < UUID_SIZE; i++)
-        lower[i] = (char)(id[i] >= 'A' && id[i] <= 'F' ? id[i] + 'a' - 'A' : id[i]);
-    struct order *o = table_get(&c->account->by_order_id, lower);
+    struct order *o = account_order(c->account, id);
     if (!o)
         refuse(&c->refusal, REFUSED_ORDER_UNKNOWN, id);
     return o;
@@ -127,7 +124,7 @@ void rest_get_order(struct call *c)
 void rest_get_order_by_client_id(struct call *c)
 {
     const char *id = parameter_text(c, "client_order_id");
-    const struct order *o = id ? table_get(&c->account->by_client_id, id) : NULL;
+    const struct order *o = id ? account_order_by_client_id(c->account, id) : NULL;
     if (o) {
         rest_answer(c, 200, order_json(c->x->venue, o));
         return;
@@ -156,11 +153,13 @@ void rest_cancel_all(struct call *c, json_t *list)
         if (!order_is_open(o))
             continue;
         bool ok = venue_cancel(c->x->venue, o, c->now_ns, &c->refusal);
+        char id[UUID_SIZE];
+        order_id(o, id);
         if (list && ok)
-            json_array_append_new(list, json_pack("{ss si}", "id", o->id, "status", 200));
+            json_array_append_new(list, json_pack("{ss si}", "id", id, "status", 200));
         else if (list)
             json_array_append_new(
-                list, json_pack("{ss si so}", "id", o->id, "status", 500, "body", refusal_json(&c->refusal)));
+                list, json_pack("{ss si so}", "id", id, "status", 500, "body", refusal_json(&c->refusal)));
     }
 }
 

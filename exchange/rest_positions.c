@@ -48,19 +48,23 @@ static bool close_position(struct call *c, int symbol, int64_t qty, struct order
 {
     const struct holding *h = &c->account->holdings[symbol];
     int64_t size = h->position.qty < 0 ? -h->position.qty : h->position.qty;
-    int64_t available = size > h->held_qty ? size - h->held_qty : 0;
-    struct order_request request = { .qty_micros = qty * 1000000,
-                                     .type = ORDER_MARKET,
-                                     .time_in_force = TIF_DAY,
-                                     .side = h->position.qty > 0 ? SIDE_SELL : SIDE_BUY,
-                                     .limit = PRICE_NONE };
+    int64_t available = holding_available(h);
+    struct order_request request;
     struct order *order;
+    order_request_init(&request);
+    request.has_qty = true;
+    request.qty_micros = qty;
+    request.side = h->position.qty > 0 ? SIDE_SELL : SIDE_BUY;
     text_copy(request.symbol, sizeof request.symbol, venue_symbol_name(c->x->venue, symbol));
     if (qty > 0 && qty > available) {
-        refuse(&c->refusal, REFUSED_QTY_AVAILABLE, (long long)qty, (long long)available);
-        refusal_add(&c->refusal, "available", "%" PRId64, available);
-        refusal_add(&c->refusal, "existing_qty", "%" PRId64, size);
-        refusal_add(&c->refusal, "held_for_orders", "%" PRId64, h->held_qty);
+        char texts[4][QTY_TEXT_MAX];
+        const int64_t qtys[] = { qty, available, size, h->held_qty };
+        for (size_t i = 0; i < COUNT_OF(qtys); i++)
+            qty_format(qtys[i], texts[i]);
+        refuse(&c->refusal, REFUSED_QTY_AVAILABLE, texts[0], texts[1]);
+        refusal_add(&c->refusal, "available", "%s", texts[1]);
+        refusal_add(&c->refusal, "existing_qty", "%s", texts[2]);
+        refusal_add(&c->refusal, "held_for_orders", "%s", texts[3]);
         refusal_add(&c->refusal, "symbol", "%s", request.symbol);
         return false;
     }
@@ -76,14 +80,16 @@ static bool close_quantity(struct call *c, int64_t size, int64_t *qty)
     if (count && percent)
         return parameter_refuse(c, "percentage", "left out when qty is given");
     if (count) {
-        if (!price_parse(count, strlen(count), &p) || p.micros <= 0 || p.micros % 1000000 != 0)
-            return parameter_refuse(c, "qty", "a whole number of shares above 0");
-        *qty = p.micros / 1000000;
+        if (!price_parse(count, strlen(count), &p) || p.micros <= 0)
+            return parameter_refuse(c, "qty", "a number of shares above 0, with at most six decimals");
+        *qty = p.micros;
     }
     if (percent) {
         if (!price_parse(percent, strlen(percent), &p) || p.micros <= 0 || p.micros > 100 * INT64_C(1000000))
             return parameter_refuse(c, "percentage", "above 0 and at most 100, with at most six decimals");
         *qty = (int64_t)((__int128)size * p.micros / 100000000);
+        if (size % QTY_SCALE == 0)
+            *qty -= *qty % QTY_SCALE;
     }
     return true;
 }

@@ -63,13 +63,13 @@ void venue_free(struct venue *v)
         return;
     for (size_t i = 0; i < v->accounts_count; i++) {
         struct account *a = v->accounts[i];
-        for (size_t k = 0; k < a->orders_count; k++)
+        for (size_t k = 0; k < a->orders_count; k++) {
+            free((char *)a->orders[k]->client_order_id);
             free(a->orders[k]);
+        }
         for (size_t k = 0; k < a->fills_count; k++)
             free(a->fills[k]);
         table_clear(&a->by_client_id);
-        table_clear(&a->by_order_id);
-        table_clear(&a->by_execution_id);
         free(a->orders);
         free(a->fills);
         free(a->holdings);
@@ -136,9 +136,9 @@ const struct quote *venue_quote(const struct venue *v, int symbol)
     return m->quote_date && m->quote_date == v->date ? &m->quote : NULL;
 }
 
-const struct order *venue_open_orders(const struct venue *v, int symbol)
+int64_t venue_now_ns(const struct venue *v)
 {
-    return v->markets[symbol].first;
+    return v->now_ns;
 }
 
 /* ---- accounts */
@@ -148,16 +148,20 @@ struct account *venue_account(const struct venue *v, const char *key)
     return table_get(&v->by_key, key);
 }
 
-/* The next id of an account: its bits stirred with a counter. */
-static void make_id(const struct venue *v, struct account *a, char out[UUID_SIZE])
+size_t venue_accounts_count(const struct venue *v)
 {
-    if (v->options.without_ids) {
-        out[0] = '\0';
-        return;
-    }
-    uint64_t high = a->bits[0] + (uint64_t)++a->ids_made, low = a->bits[1] ^ (uint64_t)a->ids_made;
-    uint64_t h = random_next(&high);
-    uuid_from_bits(h, random_next(&low), out);
+    return v->accounts_count;
+}
+
+struct account *venue_account_at(const struct venue *v, size_t index)
+{
+    return v->accounts[index];
+}
+
+void venue_configure(struct venue *v, struct account *a, const struct account_config *config)
+{
+    (void)v;
+    a->config = *config;
 }
 
 struct account *venue_account_open(struct venue *v, const char *key, const char *secret,
@@ -166,9 +170,12 @@ struct account *venue_account_open(struct venue *v, const char *key, const char 
     assert(!venue_account(v, key));
     struct account *a = must_alloc(1, sizeof *a);
     bool fits = text_copy(a->key, sizeof a->key, key) && text_copy(a->secret, sizeof a->secret, secret);
+    (void)fits;
     assert(fits);
     memcpy(a->bits, bits, sizeof a->bits);
-    make_id(v, a, a->id);
+    account_make_id(a, ID_ACCOUNT, 0, a->id);
+    a->config.max_margin_multiplier = 4;
+    a->owner = (uint32_t)v->accounts_count + 1;
     uint64_t stir = bits[0] ^ bits[1];
     memcpy(a->number, "PA", 3);
     for (int i = 2; i < 12; i++)
@@ -186,12 +193,10 @@ struct account *venue_account_open(struct venue *v, const char *key, const char 
 
 static void emit(struct venue *v, struct order *o, enum trade_event_kind kind, const struct fill *fill)
 {
-    struct trade_event e = { .kind = kind, .time_ns = v->now_ns, .order = o, .fill = fill };
+    struct trade_event e = {
+        .kind = kind, .time_ns = v->now_ns, .number = ++o->account->events, .order = o, .fill = fill
+    };
     o->updated_ns = v->now_ns;
-    if (fill)
-        memcpy(e.execution_id, fill->execution_id, UUID_SIZE);
-    else if (kind != TRADE_PENDING_NEW)
-        make_id(v, o->account, e.execution_id);
     if (v->options.sink)
         v->options.sink(v->options.ctx, &e);
 }
@@ -202,6 +207,10 @@ static void link_open(struct venue *v, struct order *o)
     o->previous = m->last;
     *(m->last ? &m->last->next : &m->first) = o;
     m->last = o;
+    struct account *a = o->account;
+    o->open_previous = a->open_last;
+    *(a->open_last ? &a->open_last->open_next : &a->open_first) = o;
+    a->open_last = o;
     v->open_count++;
 }
 
@@ -210,20 +219,20 @@ static void unlink_open(struct venue *v, struct order *o)
     struct market *m = &v->markets[o->symbol];
     *(o->previous ? &o->previous->next : &m->first) = o->next;
     *(o->next ? &o->next->previous : &m->last) = o->previous;
-    o->next = o->previous = NULL;
+    struct account *a = o->account;
+    *(o->open_previous ? &o->open_previous->open_next : &a->open_first) = o->open_next;
+    *(o->open_next ? &o->open_next->open_previous : &a->open_last) = o->open_previous;
+    o->next = o->previous = o->open_next = o->open_previous = NULL;
     v->open_count--;
 }
 
 /* Ends an order without an execution. */
 static void finish(struct venue *v, struct order *o, enum order_status status, enum trade_event_kind kind)
 {
-    account_keep(o->account, o, order_left(o), -1);
+    account_keep(o, 0);
     unlink_open(v, o);
     o->status = status;
-    if (status == ORDER_CANCELED)
-        o->canceled_ns = v->now_ns;
-    if (status == ORDER_EXPIRED)
-        o->expired_ns = v->now_ns;
+    o->ended_ns = v->now_ns;
     emit(v, o, kind, NULL);
 }
 
@@ -250,18 +259,19 @@ static struct price slipped(const struct venue *v, const struct order *o, struct
 static void execute(struct venue *v, struct order *o, struct price price)
 {
     struct account *a = o->account;
-    int64_t qty = order_left(o), fee;
+    int64_t qty = order_left(o);
     price = slipped(v, o, price);
-    if (__builtin_mul_overflow(v->options.fee_micros, qty, &fee) ||
-        !account_book(a, o, qty, price, fee, v->date)) {
+    __int128 fee = value_micros((struct price){ v->options.fee_micros }, qty);
+    if (fee != (int64_t)fee || !account_book(a, o->symbol, o->side, qty, price, (int64_t)fee, v->date)) {
         finish(v, o, ORDER_REJECTED, TRADE_REJECTED); /* the account can't hold the amount */
         return;
     }
     o->filled_qty += qty;
-    o->filled_micros += (__int128)price.micros * qty;
+    o->filled_value += (__int128)price.micros * qty;
     o->status = order_left(o) ? ORDER_PARTIALLY_FILLED : ORDER_FILLED;
+    account_keep(o, order_left(o));
     if (order_left(o) == 0) {
-        o->filled_ns = v->now_ns;
+        o->ended_ns = v->now_ns;
         unlink_open(v, o);
     }
     struct fill *f = must_alloc(1, sizeof *f);
@@ -271,19 +281,16 @@ static void execute(struct venue *v, struct order *o, struct price price)
         .qty = qty,
         .cum_qty = o->filled_qty,
         .leaves_qty = order_left(o),
-        .fee_micros = fee,
+        .fee_micros = (int64_t)fee,
         .position_qty = a->holdings[o->symbol].position.qty,
         .price = price,
         .index = (int64_t)a->fills_count,
     };
-    make_id(v, a, f->execution_id);
     if (a->fills_count == a->fills_size) {
         a->fills_size = a->fills_size ? a->fills_size * 2 : 64;
         a->fills = must_realloc(a->fills, a->fills_size, sizeof *a->fills);
     }
     a->fills[a->fills_count++] = f;
-    if (!v->options.without_ids)
-        table_put(&a->by_execution_id, f->execution_id, f);
     emit(v, o, o->status == ORDER_FILLED ? TRADE_FILL : TRADE_PARTIAL_FILL, f);
 }
 
@@ -295,9 +302,14 @@ static bool has_far_side(const struct venue *v, const struct market *m, enum sid
     return m->quote_date == v->date && price_is_set(match_far_side(&m->quote, side));
 }
 
+static bool is_working(const struct order *o)
+{
+    return o->working_ns != 0 && order_is_open(o);
+}
+
 static bool is_continuous(const struct order *o)
 {
-    return o->time_in_force == TIF_DAY && order_is_working(o);
+    return o->time_in_force == TIF_DAY && is_working(o);
 }
 
 /* What a working order can do at once: the quote, or the print of this very instant. */
@@ -354,21 +366,21 @@ static void auction(struct venue *v, struct market *m, enum time_in_force which,
 {
     struct price at;
     EACH_OPEN(o, m)
-    if (o->time_in_force == which && order_is_working(o) && match_auction(o, price, &at))
+    if (o->time_in_force == which && is_working(o) && match_auction(o, price, &at))
         execute(v, o, at);
 }
 
 static void expire(struct venue *v, struct market *m, enum time_in_force which)
 {
     EACH_OPEN(o, m)
-    if (o->time_in_force == which && order_is_working(o))
+    if (o->time_in_force == which && is_working(o))
         finish(v, o, ORDER_EXPIRED, TRADE_EXPIRED);
 }
 
 static void route(struct venue *v, struct market *m, bool auction_orders)
 {
     EACH_OPEN(o, m)
-    if (o->status == ORDER_ACCEPTED && o->session.date == v->session.date &&
+    if (o->status == ORDER_ACCEPTED && o->date == v->session.date &&
         (o->time_in_force == TIF_OPG) == auction_orders)
         start_working(v, o);
 }
@@ -501,17 +513,17 @@ static bool check_syntax(const struct account *a, const struct order_request *q,
         return refuse(r, REFUSED_QTY_NOT_POSITIVE);
     if (q->qty_micros > INT64_C(1000000000) * 1000000)
         return refuse(r, REFUSED_QTY_TOO_LARGE);
-    if (q->type == ORDER_LIMIT && !price_is_set(q->limit))
+    if (q->type == ORDER_LIMIT && !price_is_set(q->limit.price))
         return refuse(r, REFUSED_LIMIT_MISSING);
-    if (q->type == ORDER_MARKET && price_is_set(q->limit))
+    if (q->type == ORDER_MARKET && price_is_set(q->limit.price))
         return refuse(r, REFUSED_MARKET_WITH_PRICE);
-    if (q->type == ORDER_LIMIT && q->limit.micros <= 0)
+    if (q->type == ORDER_LIMIT && q->limit.price.micros <= 0)
         return refuse(r, REFUSED_LIMIT_NOT_POSITIVE);
-    if (q->type == ORDER_LIMIT && q->limit.micros > INT64_C(1000000000) * USD)
+    if (q->type == ORDER_LIMIT && q->limit.price.micros > INT64_C(1000000000) * USD)
         return refuse(r, REFUSED_LIMIT_TOO_LARGE);
     if (q->client_order_id_is_too_long)
         return refuse(r, REFUSED_CLIENT_ID_LENGTH);
-    if (table_get(&a->by_client_id, q->client_order_id))
+    if (q->client_order_id[0] && account_order_by_client_id(a, q->client_order_id))
         return refuse(r, REFUSED_CLIENT_ID_USED);
     return true;
 }
@@ -543,7 +555,7 @@ static bool is_too_fine(const struct order_request *q)
 {
     if (q->type != ORDER_LIMIT)
         return false;
-    return q->limit_is_too_fine || q->limit.micros % (q->limit.micros >= USD ? 10000 : 100) != 0;
+    return q->limit.is_too_fine || q->limit.price.micros % (q->limit.price.micros >= USD ? 10000 : 100) != 0;
 }
 
 /* Buying power kept for each share of an order that opens: 18.1 of the broker's rules. */
@@ -569,13 +581,6 @@ static void money_text(__int128 micros, char out[PRICE_TEXT_MAX])
     price_format((struct price){ micros > INT64_MAX ? INT64_MAX : (int64_t)micros }, out);
 }
 
-static const char *const intent_names[] = { "buy_to_open", "buy_to_close", "sell_to_open", "sell_to_close" };
-
-const char *order_intent(const struct order *o)
-{
-    return intent_names[2 * (o->side == SIDE_SELL) + !o->opens];
-}
-
 /* Quantity, short sale and buying power; settles whether the order opens. */
 static bool check_means(const struct venue *v, struct account *a, const struct order_request *q,
                         struct order *o, struct refusal *r)
@@ -592,10 +597,14 @@ static bool check_means(const struct venue *v, struct account *a, const struct o
     if (!o->opens) {
         if (available >= o->qty)
             return true;
-        refuse(r, REFUSED_QTY_AVAILABLE, (long long)o->qty, (long long)available);
-        refusal_add(r, "available", "%lld", (long long)available);
-        refusal_add(r, "existing_qty", "%lld", (long long)existing);
-        refusal_add(r, "held_for_orders", "%lld", (long long)h->held_qty);
+        char texts[4][QTY_TEXT_MAX];
+        const int64_t qtys[] = { o->qty, available, existing, h->held_qty };
+        for (size_t i = 0; i < COUNT_OF(qtys); i++)
+            qty_format(qtys[i], texts[i]);
+        refuse(r, REFUSED_QTY_AVAILABLE, texts[0], texts[1]);
+        refusal_add(r, "available", "%s", texts[1]);
+        refusal_add(r, "existing_qty", "%s", texts[2]);
+        refusal_add(r, "held_for_orders", "%s", texts[3]);
         refusal_add(r, "symbol", "%s", v->markets[o->symbol].name);
         return false;
     }
@@ -604,7 +613,7 @@ static bool check_means(const struct venue *v, struct account *a, const struct o
     if (o->side == SIDE_SELL && f.equity < 2000 * USD)
         return refuse(r, REFUSED_SHORT);
     o->reserve = reserve_for(v, o);
-    __int128 cost = (__int128)o->reserve.micros * o->qty;
+    __int128 cost = value_micros(o->reserve, o->qty);
     if (cost <= f.buying_power)
         return true;
     char text[PRICE_TEXT_MAX];
@@ -626,49 +635,59 @@ bool venue_submit(struct venue *v, struct account *a, const struct order_request
         .side = q->side,
         .type = q->type,
         .time_in_force = q->time_in_force,
-        .limit = q->limit,
+        .limit = q->limit.price,
+        .stop = PRICE_NONE,
+        .trail_price = PRICE_NONE,
+        .hwm = PRICE_NONE,
+        .cap = PRICE_NONE,
         .submitted_ns = time_ns,
         .updated_ns = time_ns,
         .index = (int64_t)a->orders_count,
     };
     if (!check_syntax(a, q, r))
         return false;
+    if (q->type > ORDER_LIMIT)
+        return refuse(r, REFUSED_TYPE_UNSUPPORTED, order_type_names[q->type]);
+    if (q->time_in_force > TIF_CLS)
+        return refuse(r, REFUSED_TIF_UNSUPPORTED, time_in_force_names[q->time_in_force]);
+    if (q->order_class != CLASS_SIMPLE)
+        return refuse(r, REFUSED_CLASS, order_class_names[q->order_class]);
+    if (q->has_notional)
+        return refuse(r, REFUSED_NOTIONAL);
+    if (q->extended_hours)
+        return refuse(r, REFUSED_EXTENDED_UNSUPPORTED);
     draft.symbol = venue_symbol(v, q->symbol);
     if (draft.symbol < 0)
         return refuse(r, REFUSED_ASSET, q->symbol);
     if (!is_positive_whole(q->qty_micros))
         return refuse(r, REFUSED_FRACTION, q->symbol);
-    draft.qty = q->qty_micros / 1000000;
-    if (!check_window(v, q, &draft.session, r))
+    draft.qty = q->qty_micros;
+    struct session session = { 0 };
+    if (!check_window(v, q, &session, r))
         return false;
+    draft.date = session.date;
+    draft.expires_ns = q->time_in_force == TIF_OPG ? session.open_ns : session.close_ns;
     if (is_too_fine(q))
-        return refuse(r, REFUSED_SUB_PENNY, q->limit_text);
+        return refuse(r, REFUSED_SUB_PENNY, "limit_price", q->limit.text);
     if (!check_means(v, a, q, &draft, r))
         return false;
 
     struct order *o = must_alloc(1, sizeof *o);
     *o = draft;
-    make_id(v, a, o->id);
-    if (v->options.without_ids)
-        o->client_order_id[0] = '\0';
-    else if (q->client_order_id[0])
-        memcpy(o->client_order_id, q->client_order_id, sizeof o->client_order_id);
-    else
-        make_id(v, a, o->client_order_id);
+    if (q->client_order_id[0])
+        o->client_order_id = must_strdup(q->client_order_id);
     if (a->orders_count == a->orders_size) {
         a->orders_size = a->orders_size ? a->orders_size * 2 : 64;
         a->orders = must_realloc(a->orders, a->orders_size, sizeof *a->orders);
     }
     a->orders[a->orders_count++] = o;
-    if (!v->options.without_ids) {
+    if (o->client_order_id)
         table_put(&a->by_client_id, o->client_order_id, o);
-        table_put(&a->by_order_id, o->id, o);
-    }
-    account_keep(a, o, o->qty, 1);
+    account_keep(o, o->qty);
     link_open(v, o);
     *out = o;
 
-    bool is_open = v->opened && o->session.date == v->session.date;
+    bool is_open = v->opened && o->date == v->session.date;
     o->status = is_open ? ORDER_PENDING_NEW : ORDER_ACCEPTED;
     if (snapshot)
         *snapshot = *o;
@@ -704,8 +723,9 @@ static bool account_is_consistent(const struct venue *v, const struct account *a
     for (size_t i = 0; i < a->fills_count; i++) {
         const struct fill *f = a->fills[i];
         const struct order *o = f->order;
-        cash -= side_sign(o->side) * (__int128)f->price.micros * f->qty + f->fee_micros;
-        ok &= position_apply(&p[o->symbol], o->side, f->qty, f->price, f->fee_micros);
+        __int128 amount = value_micros(f->price, f->qty);
+        cash -= side_sign(o->side) * amount + f->fee_micros;
+        ok &= position_apply_amount(&p[o->symbol], o->side, f->qty, amount, f->fee_micros);
         ok &= p[o->symbol].qty == f->position_qty;
     }
     for (size_t i = 0; i < a->orders_count; i++) {
@@ -723,7 +743,7 @@ static bool account_is_consistent(const struct venue *v, const struct account *a
     }
     free(p);
     free(held);
-    return ok && cash == a->cash_micros && reserved == a->reserved_micros;
+    return ok && cash == a->cash_micros && reserved == a->reserved_value;
 }
 
 bool venue_is_consistent(const struct venue *v)
@@ -732,4 +752,99 @@ bool venue_is_consistent(const struct venue *v)
     for (size_t i = 0; i < v->accounts_count; i++)
         ok &= account_is_consistent(v, v->accounts[i]);
     return ok;
+}
+
+/* ---- words */
+
+const char *const trade_event_names[] = {
+    "accepted",       "pending_new",           "new",             "held",     "partial_fill", "fill", "canceled", "expired", "rejected",
+    "pending_cancel", "order_cancel_rejected", "pending_replace", "replaced", "restated",     NULL,
+};
+_Static_assert(COUNT_OF(trade_event_names) == TRADE_KINDS + 1, "one name for each kind");
+
+void trade_event_execution_id(const struct trade_event *e, char out[UUID_SIZE])
+{
+    out[0] = '\0';
+    if (e->fill)
+        fill_id(e->fill, out);
+    else if (e->kind != TRADE_PENDING_NEW)
+        account_make_id(e->order->account, ID_EVENT, e->number, out);
+}
+
+void order_request_init(struct order_request *q)
+{
+    memset(q, 0, sizeof *q);
+    q->limit.price = q->stop.price = q->trail_price = PRICE_NONE;
+    q->take_profit_limit.price = q->stop_loss_stop.price = q->stop_loss_limit.price = PRICE_NONE;
+}
+
+void replace_request_init(struct replace_request *q)
+{
+    memset(q, 0, sizeof *q);
+    q->limit.price = q->stop.price = PRICE_NONE;
+}
+
+/* ---- on their way: refused or empty until they are there */
+
+bool venue_replace(struct venue *v, struct order *o, const struct replace_request *q, int64_t time_ns,
+                   struct order **order, struct order *snapshot, struct refusal *r)
+{
+    (void)v, (void)q, (void)time_ns, (void)order, (void)snapshot;
+    return refuse(r, REFUSED_REPLACE_STATUS, order_status_names[o->status]);
+}
+
+const struct asset *venue_asset(const struct venue *v, int symbol)
+{
+    static const struct asset all = { true, true, true, true, true, true };
+    (void)v, (void)symbol;
+    return &all;
+}
+
+void venue_set_asset(struct venue *v, int symbol, const struct asset *asset)
+{
+    (void)v, (void)symbol, (void)asset;
+}
+
+void venue_set_actions(struct venue *v, const struct corporate_action *actions, size_t count)
+{
+    (void)v, (void)actions, (void)count;
+}
+
+void venue_halt(struct venue *v, int symbol, bool halted, int64_t time_ns)
+{
+    (void)v, (void)symbol, (void)halted, (void)time_ns;
+}
+
+bool venue_is_halted(const struct venue *v, int symbol)
+{
+    (void)v, (void)symbol;
+    return false;
+}
+
+void venue_stick_cancels(struct venue *v, bool stick)
+{
+    (void)v, (void)stick;
+}
+
+void venue_release_cancels(struct venue *v, bool refuse, int64_t time_ns)
+{
+    (void)v, (void)refuse, (void)time_ns;
+}
+
+size_t venue_depth(const struct venue *v, int symbol, enum side side, struct book_level *out, size_t count)
+{
+    (void)v, (void)symbol, (void)side, (void)out, (void)count;
+    return 0;
+}
+
+void venue_volume(const struct venue *v, int symbol, struct book_volume *out)
+{
+    (void)v, (void)symbol;
+    *out = (struct book_volume){ .last = PRICE_NONE };
+}
+
+bool venue_auction(const struct venue *v, int symbol, struct auction_view *out)
+{
+    (void)v, (void)symbol, (void)out;
+    return false;
 }

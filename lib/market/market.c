@@ -17,10 +17,14 @@ bool symbol_is_valid(const char *text)
 
 const char *const side_names[] = { [SIDE_BUY] = "buy", [SIDE_SELL] = "sell", NULL };
 
-const char *const order_type_names[] = { [ORDER_MARKET] = "market", [ORDER_LIMIT] = "limit", NULL };
+const char *const order_type_names[] = {
+    [ORDER_MARKET] = "market",         [ORDER_LIMIT] = "limit", [ORDER_STOP] = "stop",
+    [ORDER_STOP_LIMIT] = "stop_limit", [ORDER_TRAILING_STOP] = "trailing_stop", NULL,
+};
 
 const char *const time_in_force_names[] = {
-    [TIF_DAY] = "day", [TIF_OPG] = "opg", [TIF_CLS] = "cls", NULL
+    [TIF_DAY] = "day", [TIF_OPG] = "opg", [TIF_CLS] = "cls",
+    [TIF_GTC] = "gtc", [TIF_IOC] = "ioc", [TIF_FOK] = "fok", NULL,
 };
 
 const char *const order_status_names[] = {

@@ -25,11 +25,11 @@ bool symbol_is_valid(const char *text);
 enum side { SIDE_BUY, SIDE_SELL };
 extern const char *const side_names[]; /* buy sell */
 
-enum order_type { ORDER_MARKET, ORDER_LIMIT };
-extern const char *const order_type_names[]; /* market limit */
+enum order_type { ORDER_MARKET, ORDER_LIMIT, ORDER_STOP, ORDER_STOP_LIMIT, ORDER_TRAILING_STOP };
+extern const char *const order_type_names[]; /* market limit stop stop_limit trailing_stop */
 
-enum time_in_force { TIF_DAY, TIF_OPG, TIF_CLS };
-extern const char *const time_in_force_names[]; /* day opg cls */
+enum time_in_force { TIF_DAY, TIF_OPG, TIF_CLS, TIF_GTC, TIF_IOC, TIF_FOK };
+extern const char *const time_in_force_names[]; /* day opg cls gtc ioc fok */
 
 /* Alpaca's statuses; ORDER_INTENT is ours: journalled, not yet sent. ORDER_UNKNOWN is what a reader
  * makes of a word it does not know: treat as open. */

@@ -18,8 +18,7 @@ static int64_t absolute(int64_t n)
     return n < 0 ? -n : n;
 }
 
-bool position_apply(struct position *p, enum side side, int64_t qty, struct price price,
-                    int64_t fee_micros)
+bool position_apply_amount(struct position *p, enum side side, int64_t qty, __int128 amount, int64_t fee_micros)
 {
     assert(qty > 0);
     int64_t signed_qty = side_sign(side) * qty;
@@ -29,9 +28,9 @@ bool position_apply(struct position *p, enum side side, int64_t qty, struct pric
 
     struct position next = *p;
     if (closing > 0) {
-        /* What closing brings in, and what those shares cost: both signed like the position's cost.
-         */
-        __int128 proceeds = (__int128)price.micros * closing * (p->qty > 0 ? 1 : -1);
+        /* What closing brings in, and what those shares cost: both signed like the position's cost. */
+        __int128 brings = amount / qty * closing + divide(amount % qty * closing, qty);
+        __int128 proceeds = brings * (p->qty > 0 ? 1 : -1);
         int64_t cost = closing == held ? p->cost_micros
                                        : (int64_t)divide((__int128)p->cost_micros * closing, held);
         __int128 realized = (__int128)p->realized_micros + proceeds - cost;
@@ -39,9 +38,9 @@ bool position_apply(struct position *p, enum side side, int64_t qty, struct pric
             return false;
         next.realized_micros = (int64_t)realized;
         next.cost_micros -= cost;
+        amount -= brings;
     }
-    __int128 cost =
-        (__int128)next.cost_micros + (__int128)price.micros * (qty - closing) * side_sign(side);
+    __int128 cost = (__int128)next.cost_micros + amount * side_sign(side);
     if (cost != (int64_t)cost)
         return false;
     next.cost_micros = (int64_t)cost;
@@ -52,6 +51,11 @@ bool position_apply(struct position *p, enum side side, int64_t qty, struct pric
     next.fills++;
     *p = next;
     return true;
+}
+
+bool position_apply(struct position *p, enum side side, int64_t qty, struct price price, int64_t fee_micros)
+{
+    return position_apply_amount(p, side, qty, (__int128)price.micros * qty, fee_micros);
 }
 
 struct price position_average(const struct position *p)

@@ -21,6 +21,9 @@ struct position {
 
 /* false on overflow; the position is then unchanged. qty > 0. */
 bool position_apply(struct position *p, enum side side, int64_t qty, struct price price, int64_t fee_micros);
+/* The same for a fill that cost or brought `amount` micros in all: for quantities in another unit than shares, in
+ * which qty and traded_qty then are. A fill through zero is divided in proportion, its rest to the rest. */
+bool position_apply_amount(struct position *p, enum side side, int64_t qty, __int128 amount, int64_t fee_micros);
 
 /* Average entry price, rounded to the micro; PRICE_NONE when flat. */
 struct price position_average(const struct position *p);

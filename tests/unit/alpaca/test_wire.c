@@ -108,7 +108,7 @@ static void a_foreign_fill_is_read_as_far_as_it_is_understood(void **state)
     assert_int_equal(u.position_qty, 0);
     assert_int_equal(u.timestamp, ns("2022-04-19T17:45:05.024916716Z"));
     assert_int_equal(u.order.created_at, ns("2022-04-19T17:45:04.981350886Z"));
-    assert_int_equal(u.order.time_in_force, TIF_DAY); /* gtc stands in the raw JSON */
+    assert_int_equal(u.order.time_in_force, TIF_GTC);
     assert_int_equal(u.order.filled_avg_price.micros, 105898848);
     json_decref(j);
 }

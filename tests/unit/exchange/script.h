@@ -38,16 +38,15 @@ static inline void script_log(struct script *s, const char *label, const char *w
 
 static inline void script_sink(void *ctx, const struct trade_event *e)
 {
-    static const char *const names[] = { "accepted", "pending_new", "new",     "partial_fill",
-                                         "fill",     "canceled",    "expired", "rejected" };
     char what[64], price[PRICE_TEXT_MAX];
     if (e->fill) {
         price_format(e->fill->price, price);
-        snprintf(what, sizeof what, "%s@%s", names[e->kind], price);
+        snprintf(what, sizeof what, "%s@%s", trade_event_names[e->kind], price);
     } else {
-        snprintf(what, sizeof what, "%s", names[e->kind]);
+        snprintf(what, sizeof what, "%s", trade_event_names[e->kind]);
     }
-    script_log(ctx, e->order->client_order_id, what);
+    char made[UUID_SIZE];
+    script_log(ctx, order_client_id(e->order, made), what);
 }
 
 static inline void script_open(struct script *s, int32_t date, struct venue_options options)
@@ -89,9 +88,11 @@ static inline struct price script_price(const char *text)
 
 static inline void script_submit(struct script *s, char words[12][32], int count)
 {
-    struct order_request q = { .side = strcmp(words[3], "buy") ? SIDE_SELL : SIDE_BUY,
-                               .qty_micros = atoll(words[4]) * 1000000,
-                               .limit = PRICE_NONE };
+    struct order_request q;
+    order_request_init(&q);
+    q.side = strcmp(words[3], "buy") ? SIDE_SELL : SIDE_BUY;
+    q.has_qty = true;
+    q.qty_micros = atoll(words[4]) * QTY_SCALE;
     struct order *o;
     struct refusal r;
     int at = 6;
@@ -99,8 +100,8 @@ static inline void script_submit(struct script *s, char words[12][32], int count
     memcpy(q.client_order_id, words[2], 32);
     if (strcmp(words[at++], "limit") == 0) {
         q.type = ORDER_LIMIT;
-        memcpy(q.limit_text, words[at], 32);
-        q.limit = script_price(words[at++]);
+        memcpy(q.limit.text, words[at], 32);
+        q.limit.price = script_price(words[at++]);
     }
     for (int i = 0; i < 3 && at < count; i++)
         if (strcmp(words[at], time_in_force_names[i]) == 0)
@@ -151,7 +152,7 @@ static inline void script_line(struct script *s, const char *line)
     } else if (strcmp(w[1], "cancel") == 0) {
         struct refusal r;
         script_flush(s);
-        struct order *o = table_get(&s->account->by_client_id, w[2]);
+        struct order *o = account_order_by_client_id(s->account, w[2]);
         if (!o || !venue_cancel(s->venue, o, at, &r))
             script_log(s, w[2], o ? r.message : "unknown");
     } else {

@@ -351,13 +351,15 @@ static void the_overnight_week_earns_what_it_earned(void **state)
             before = (a = venue_account_open(v, "k", "s", bits, in.time_ns))->cash_micros;
         if (!calendar_session_at(in.time_ns, &s))
             break;
-        struct order_request q = { .symbol = "SPY",
-                                   .qty_micros = 100 * INT64_C(1000000),
-                                   .limit = PRICE_NONE };
+        struct order_request q;
+        order_request_init(&q);
+        memcpy(q.symbol, "SPY", 4);
+        q.has_qty = true;
+        q.qty_micros = 100 * QTY_SCALE;
         struct order *o;
         struct refusal r;
         const struct position *p = &a->holdings[spy].position;
-        bool idle = venue_open_orders(v, spy) == NULL;
+        bool idle = !a->open_first;
         q.side = p->qty ? SIDE_SELL : SIDE_BUY;
         q.time_in_force = p->qty ? TIF_OPG : TIF_CLS;
         int64_t from = p->qty ? s.open_ns - 30 * MINUTE_NS : s.close_ns - 12 * MINUTE_NS;

@@ -102,7 +102,7 @@ static void order_bodies_are_read_or_refused_in_order(void **state)
         bool ok = order_request_decode(v, body, &q, &r);
         bool right = rows[i].refusal
                          ? !ok && strcmp(r.message, rows[i].refusal) == 0 && r.status == rows[i].status
-                         : ok && q.qty_micros == rows[i].qty_micros && q.limit.micros == rows[i].limit_micros;
+                         : ok && q.qty_micros == rows[i].qty_micros && q.limit.price.micros == rows[i].limit_micros;
         if (!right) {
             print_error("row: %s\n  got: %s\n", rows[i].body, ok ? "taken" : r.message);
             failed++;
@@ -195,7 +195,7 @@ static void refusals_carry_their_members(void **state)
 {
     (void)state;
     struct refusal r;
-    refuse(&r, REFUSED_QTY_AVAILABLE, 6LL, 5LL);
+    refuse(&r, REFUSED_QTY_AVAILABLE, "6", "5");
     refusal_add(&r, "available", "%d", 5);
     json_t *j = refusal_json(&r);
     assert_int_equal(json_integer_value(json_object_get(j, "code")), 40310000);

@@ -371,11 +371,13 @@ static void ids_repeat_for_the_same_account(void **state)
         struct script s;
         script_open(&s, MONDAY, rich);
         script_run(&s, "10:00 start A 10.00\n10:00 submit x buy 100 A market day");
-        const struct fill *f = s.account->fills[0];
-        assert_true(uuid_is_valid(f->execution_id));
+        char id[UUID_SIZE];
+        fill_id(s.account->fills[0], id);
+        assert_true(uuid_is_valid(id));
+        assert_ptr_equal(account_fill(s.account, id), s.account->fills[0]);
         if (i == 1)
-            assert_string_equal(first, f->execution_id);
-        memcpy(first, f->execution_id, UUID_SIZE);
+            assert_string_equal(first, id);
+        memcpy(first, id, UUID_SIZE);
         script_close(&s);
     }
 }
@@ -432,9 +434,8 @@ static void books_add_up_over_random_orders(void **state)
             assert_true(venue_is_consistent(s.venue));
         }
         script_run(&s, "16:10 instant");
-        for (int k = 0; k < 2; k++)
-            for (const struct order *o = venue_open_orders(s.venue, k); o; o = o->next)
-                assert_int_equal(o->status, ORDER_ACCEPTED); /* all that is left waits for tomorrow */
+        for (const struct order *o = s.account->open_first; o; o = o->open_next)
+            assert_int_equal(o->status, ORDER_ACCEPTED); /* all that is left waits for tomorrow */
         __int128 worth = s.account->cash_micros, gained = 0;
         for (int k = 0; k < 2; k++) {
             const struct position *p = &s.account->holdings[k].position;

@@ -58,8 +58,8 @@ static void names_tables_are_in_enumerator_order(void **state)
         assert_non_null(order_status_names[s]);
     assert_null(order_status_names[ORDER_UNKNOWN + 1]);
     assert_null(side_names[SIDE_SELL + 1]);
-    assert_null(order_type_names[ORDER_LIMIT + 1]);
-    assert_null(time_in_force_names[TIF_CLS + 1]);
+    assert_null(order_type_names[ORDER_TRAILING_STOP + 1]);
+    assert_null(time_in_force_names[TIF_FOK + 1]);
 }
 
 static void symbols_are_capital_letters_digits_and_points(void **state)
