@@ -14,7 +14,7 @@ DATES = ["2024-07-01", "2024-07-02", "2024-07-03"]
 def test_bars_while_the_streamer_was_dead(stage, part, tmp_path):
     market = madeup.write(tmp_path / "market", DATES, ["LMN", "ZZX"], seed=13)
     config = write_instances(tmp_path / "instances", {"gaps": ("ma_crossover", ["LMN", "ZZX"], 10)}, len(DATES))
-    up = stage.bell("up", "--bars", market, "--from", DATES[0], "--config", config, "--speed", "900")
+    up = stage.bell("up", "--new", "--bars", market, "--from", DATES[0], "--config", config, "--speed", "900")
     assert up.returncode == 0, up.stderr
     source = "recorded-" + hashlib.sha256(str(market).encode()).hexdigest()[:8]
     opened = oracle.session_of(DATES[0]).open
