@@ -19,7 +19,7 @@ def arguments(argv):
     for name in ("bars", "config", "speed", "seed", "port", "to", "out", "account", "interval"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--from", dest="start")
-    for name in ("json", "follow", "quick", "list", "once", "schema"):
+    for name in ("json", "follow", "quick", "list", "once", "schema", "new"):
         parser.add_argument(f"--{name}", action="store_true")
     return parser.parse_intermixed_args(argv)
 
