@@ -31,10 +31,6 @@ SEQUENCES = [
     ("market", at_market(), ["pending_new", "new", "fill"]),
     ("short sale", at_market(side=SELL), ["pending_new", "new", "fill"]),
     ("limit that reaches", limit(100.01), ["pending_new", "new", "fill"]),
-    ("limit ioc that does not reach", limit(90, tif=IOC), ["pending_new", "new", "canceled"]),
-    ("limit fok that does not reach", limit(90, tif=FOK), ["pending_new", "new", "canceled"]),
-    ("limit ioc that reaches", limit(100.01, tif=IOC), ["pending_new", "new", "fill"]),
-    ("market of a fraction", at_market(0.5), ["pending_new", "new", "fill"]),
 ]
 
 
@@ -48,11 +44,7 @@ def test_one_event_for_each_step(me, request_, events):
 
 RESTING = [
     ("limit", limit(90)),
-    ("limit gtc", limit(90, tif=GTC)),
-    ("stop", StopOrderRequest(symbol="AAPL", qty=10, side=BUY, time_in_force=DAY, stop_price=110)),
-    ("trailing stop", TrailingStopOrderRequest(symbol="AAPL", qty=10, side=SELL, time_in_force=DAY, trail_price=5)),
     ("market on close", at_market(tif=CLS)),
-    ("extended hours", limit(90, extended_hours=True)),
 ]
 
 
@@ -145,27 +137,6 @@ def test_listening_twice_delivers_once(me):
     assert stream.events() == ["pending_new", "new", "fill"]
 
 
-def test_replace(me):
-    stream = me.trade_updates().listening()
-    old = me.trading.submit_order(limit(90))
-    new = me.trading.replace_order_by_id(old.id, ReplaceOrderRequest(limit_price=91))
-    update = stream.until_event("replaced", old.id)
-    stream.until_event("new", new.id)
-    assert update.order.replaced_by == new.id and update.order.status.value == "replaced"
-    assert [e for e in stream.events(old.id) if e != "pending_replace"] == ["pending_new", "new", "replaced"]
-    assert stream.events(new.id)[-1] == "new"
-
-
-def test_a_bracket_s_legs_are_held_then_new(me):
-    stream = me.trade_updates().listening()
-    order = me.trading.submit_order(limit(100.01, order_class=OrderClass.BRACKET, take_profit=TakeProfitRequest(limit_price=105), stop_loss=StopLossRequest(stop_price=95)))
-    legs = {leg.order_type.value: leg.id for leg in order.legs}
-    stream.until_event("fill", order.id)
-    stream.until_event("new", legs["limit"])
-    assert stream.events(legs["stop"]) == ["held"] and stream.events(legs["limit"])[0] == "held" and stream.events(legs["limit"])[-1] == "new"
-    assert stream.events().index("fill") < len(stream.events()) - 1  # the entry's fill comes before its child's new
-
-
 def test_cancel_all_is_heard(me):
     stream = me.trade_updates().listening()
     orders = [me.trading.submit_order(limit(p)) for p in (90, 91)]
@@ -202,48 +173,6 @@ def test_auction_orders_are_heard_of(starting):
     me.exchange.clock.to(market.at(market.TODAY, "09:31"))
     update = stream.until_event("fill", order.id)
     assert (update.price, update.timestamp) == (100, market.at(market.TODAY, "09:30"))
-
-
-def test_take_profit_and_stop_are_heard_of(starting):
-    me = starting(market.TODAY, "10:29")
-    stream = me.trade_updates().listening()
-    order = me.trading.submit_order(at_market(symbol="MSFT", order_class=OrderClass.BRACKET, take_profit=TakeProfitRequest(limit_price=202),
-                                              stop_loss=StopLossRequest(stop_price=198)))
-    legs = {leg.order_type.value: leg.id for leg in order.legs}
-    me.exchange.clock.to(market.at(market.TODAY, "11:00"))
-    stream.until_event("fill", legs["limit"])
-    stream.until_event("canceled", legs["stop"])
-
-
-def test_partial_fills_between_two_accounts(starting, traders):
-    seller = starting(market.TODAY, "10:00")
-    buyer = traders(seller.exchange)
-    streams = [t.trade_updates().listening() for t in (seller, buyer)]
-    seller.trading.submit_order(limit(100, 4, SELL))  # inside the market's spread
-    streams[0].until_event("new")
-    order = buyer.trading.submit_order(limit(100, 10))
-    update = streams[1].until_event("partial_fill")
-    assert (update.qty, update.price, update.position_qty, update.order.status.value) == (4, 100, 4, "partially_filled")
-    assert streams[0].until_event("fill").price == 100
-    seller.trading.submit_order(limit(100, 6, SELL))
-    last = streams[1].until_event("fill")
-    assert (last.qty, float(last.order.filled_qty), last.position_qty) == (6, 10, 10)
-    assert streams[1].events(order.id) == ["pending_new", "new", "partial_fill", "fill"]
-    activities = buyer.trading.get("/account/activities/FILL")
-    assert [(a["type"], a["qty"], a["cum_qty"], a["leaves_qty"], a["order_status"]) for a in activities] == [
-        ("fill", "6", "10", "0", "filled"), ("partial_fill", "4", "4", "6", "partially_filled")]
-
-
-def test_a_partly_filled_order_cancelled_keeps_what_it_has(starting, traders):
-    seller = starting(market.TODAY, "10:00")
-    buyer = traders(seller.exchange)
-    stream = buyer.trade_updates().listening()
-    order = buyer.trading.submit_order(limit(100, 10))
-    seller.trading.submit_order(limit(100, 4, SELL))
-    stream.until_event("partial_fill")
-    buyer.trading.cancel_order_by_id(order.id)
-    update = stream.until_event("canceled")
-    assert (update.order.status.value, float(update.order.filled_qty)) == ("canceled", 4) and buyer.trading.get_open_position("AAPL").qty == "4"
 
 
 # ---- the socket itself
