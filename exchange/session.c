@@ -223,33 +223,48 @@ static void start_morning(struct venue *v)
     core_settle(v);
 }
 
-/* When the next boundary is, and what happens there. */
-static int64_t boundary(const struct venue *v, void (**cross_it)(struct venue *))
+/* What ends the phase, and when. */
+static void (*const ends[])(struct venue *) = {
+    [PHASE_NIGHT] = start_morning,
+    [PHASE_PRE] = open_session,
+    [PHASE_REGULAR] = close_session,
+    [PHASE_POST] = end_evening,
+};
+
+static int64_t phase_ends_ns(const struct venue *v)
 {
-    *cross_it = v->phase == PHASE_POST ? end_evening
-                : !v->has_session      ? NULL
-                : v->phase == PHASE_NIGHT ? start_morning
-                : v->phase == PHASE_PRE   ? open_session
-                                          : close_session;
-    return *cross_it == end_evening     ? v->evening.post_close_ns
-           : !*cross_it                 ? INT64_MAX
-           : *cross_it == start_morning ? v->session.pre_open_ns
-           : *cross_it == open_session  ? v->session.open_ns
-                                        : v->session.close_ns;
+    const struct session *s = &v->session;
+    return v->phase == PHASE_POST    ? v->evening.post_close_ns
+           : !v->has_session         ? INT64_MAX
+           : v->phase == PHASE_NIGHT ? s->pre_open_ns
+           : v->phase == PHASE_PRE   ? s->open_ns
+                                     : s->close_ns;
 }
 
-void core_set_now(struct venue *v, int64_t time_ns)
+static void cross_boundary(struct venue *v)
+{
+    ends[v->phase](v);
+    v->boundary_ns = phase_ends_ns(v);
+}
+
+/* The first time we hear of: nothing behind it happened. */
+static void begin(struct venue *v, int64_t time_ns)
+{
+    v->has_session = calendar_session_at(time_ns, &v->session);
+    if (v->has_session && v->session.open_ns < time_ns)
+        v->phase = PHASE_REGULAR;
+    else if (v->has_session && v->session.pre_open_ns < time_ns)
+        v->phase = PHASE_PRE;
+    else if (v->has_session && calendar_previous(&v->session, &v->evening) && v->evening.post_close_ns >= time_ns)
+        v->phase = PHASE_POST;
+    v->boundary_ns = phase_ends_ns(v);
+}
+
+static inline void set_now(struct venue *v, int64_t time_ns)
 {
     assert(time_ns >= v->now_ns);
-    if (v->now_ns == INT64_MIN) { /* the first time we hear of: nothing behind it happened */
-        v->has_session = calendar_session_at(time_ns, &v->session);
-        if (v->has_session && v->session.open_ns < time_ns)
-            v->phase = PHASE_REGULAR;
-        else if (v->has_session && v->session.pre_open_ns < time_ns)
-            v->phase = PHASE_PRE;
-        else if (v->has_session && calendar_previous(&v->session, &v->evening) && v->evening.post_close_ns >= time_ns)
-            v->phase = PHASE_POST;
-    }
+    if (v->now_ns == INT64_MIN)
+        begin(v, time_ns);
     if (time_ns >= v->date_until_ns) {
         v->date = calendar_date(time_ns);
         v->date_until_ns = calendar_ns(calendar_add_days(v->date, 1), 0);
@@ -257,21 +272,19 @@ void core_set_now(struct venue *v, int64_t time_ns)
     v->now_ns = time_ns;
 }
 
-void core_catch_up(struct venue *v, int64_t time_ns)
+/* Boundaries before time_ns that no instant fell on. */
+static inline void catch_up(struct venue *v, int64_t time_ns)
 {
-    void (*cross_it)(struct venue *);
-    if (v->now_ns == INT64_MIN)
-        return;
-    for (int64_t at; (at = boundary(v, &cross_it)) < time_ns;) {
-        core_set_now(v, at);
-        cross_it(v);
+    while (v->boundary_ns < time_ns) {
+        set_now(v, v->boundary_ns);
+        cross_boundary(v);
     }
 }
 
 void core_come_to(struct venue *v, int64_t time_ns)
 {
-    core_catch_up(v, time_ns + 1);
-    core_set_now(v, time_ns);
+    catch_up(v, time_ns + 1);
+    set_now(v, time_ns);
 }
 
 static void take_trades(struct venue *v, const struct instant *in)
@@ -287,42 +300,42 @@ static void take_trades(struct venue *v, const struct instant *in)
 
 void venue_instant(struct venue *v, const struct instant *in)
 {
-    void (*cross_it)(struct venue *);
-    core_catch_up(v, in->time_ns);
-    core_set_now(v, in->time_ns);
+    catch_up(v, in->time_ns);
+    set_now(v, in->time_ns);
     for (size_t i = 0; i < in->quotes_count; i++)
         core_quote(v, &in->quotes[i]);
-    bool opens = boundary(v, &cross_it) == in->time_ns && cross_it == open_session;
-    if (!opens)
+    bool opens = v->boundary_ns == in->time_ns && v->phase == PHASE_PRE;
+    if (!opens) /* the print of the open belongs to the session, that of the close too */
         take_trades(v, in);
-    for (size_t i = 0; i < in->ended_count && !in->bars_are_told; i++)
+    size_t ended = in->bars_are_told ? 0 : in->ended_count, starting = in->bars_are_told ? 0 : in->starting_count;
+    for (size_t i = 0; i < ended; i++)
         core_bar_ended(v, &in->ended[i]);
-    for (size_t i = 0; i < in->starting_count && !in->bars_are_told; i++) {
+    for (size_t i = 0; i < starting; i++) {
         struct market *m = &v->markets[in->starting[i].symbol];
         m->start_ns = in->time_ns;
         m->start_open = in->starting[i].bar.open;
         m->start_shown = SHOWN_ALL;
     }
-    while (boundary(v, &cross_it) == in->time_ns)
-        cross_it(v);
+    while (v->boundary_ns == in->time_ns)
+        cross_boundary(v);
     if (opens)
         take_trades(v, in);
-    for (size_t i = 0; i < in->starting_count && !in->bars_are_told; i++) {
+    for (size_t i = 0; i < starting; i++) {
         struct market *m = &v->markets[in->starting[i].symbol];
         if (v->phase == PHASE_REGULAR && m->opened_date != v->session.date)
             opening_auction(v, m, m->start_open); /* no 09:30 bar: its first regular one */
         core_print_starts(v, m);
     }
+    core_settle(v);
 }
 
 int64_t venue_next_ns(const struct venue *v)
 {
-    void (*cross_it)(struct venue *);
     if (v->open_count == 0 || !v->has_session)
         return INT64_MAX;
-    int64_t at = boundary(v, &cross_it);
-    if (v->extended_count > 0 || v->actions_done < v->actions_count || at == v->session.open_ns || at == v->session.close_ns)
-        return at;
+    bool is_wanted = v->extended_count > 0 || v->actions_done < v->actions_count;
+    if (is_wanted || v->phase == PHASE_PRE || v->phase == PHASE_REGULAR)
+        return v->boundary_ns;
     return v->session.open_ns; /* nobody waits for the evening's end or the morning */
 }
 

@@ -476,10 +476,9 @@ void core_bar_ended(struct venue *v, const struct symbol_bar *b)
     if (v->has_session && bar->open_time_ns >= v->session.open_ns &&
         bar->open_time_ns < v->session.close_ns)
         core_regular_print(v, m, bar->close);
-    if (!is_matched(v, m))
+    if ((!m->resting && !m->queues[QUEUE_WATCHED].first) || !is_matched(v, m))
         return;
-    if (m->queues[QUEUE_WATCHED].first)
-        core_prints(v, m, bar->low, bar->high, bar->close);
+    core_prints(v, m, bar->low, bar->high, bar->close);
     sweep_bar(v, m, SIDE_BUY, bar, &all);
     sweep_bar(v, m, SIDE_SELL, bar, &all);
     core_settle(v);
@@ -487,12 +486,10 @@ void core_bar_ended(struct venue *v, const struct symbol_bar *b)
 
 void core_print_starts(struct venue *v, struct market *m)
 {
-    if (!is_matched(v, m))
+    if (!m->queues[QUEUE_WATCHED].first || !is_matched(v, m))
         return;
-    if (m->queues[QUEUE_WATCHED].first) {
-        core_prints(v, m, m->start_open, m->start_open, m->start_open);
-        try_waiting(v, m);
-    }
+    core_prints(v, m, m->start_open, m->start_open, m->start_open);
+    try_waiting(v, m);
     core_settle(v);
 }
 

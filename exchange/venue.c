@@ -74,6 +74,7 @@ struct venue *venue_new(const struct venue_options *options, const char (*symbol
         table_put(&v->by_symbol, m->name, m);
     }
     v->now_ns = v->date_until_ns = INT64_MIN;
+    v->boundary_ns = INT64_MAX;
     return v;
 }
 
@@ -328,7 +329,7 @@ static void indicate(struct venue *v, struct market *m)
                                                 .qty = view.qty, .imbalance = view.imbalance });
 }
 
-void core_settle(struct venue *v)
+void core_settle_all(struct venue *v)
 {
     for (;;) {
         if (v->doomed_count > 0) {

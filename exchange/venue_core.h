@@ -79,6 +79,7 @@ struct venue {
     int32_t date;               /* of now, New York ... */
     int64_t date_until_ns;      /* ... until then */
     enum phase phase;
+    int64_t boundary_ns;        /* when it ends; INT64_MAX: never */
     bool has_session;
     struct session session;     /* in progress, or next */
     struct session evening;     /* PHASE_POST: the one that has closed */
@@ -126,7 +127,12 @@ void core_finish(struct venue *v, struct order *o, enum order_status status, enu
 void core_due(struct venue *v, struct order *o);
 void core_doom(struct venue *v, struct order *o);
 void core_dirty(struct venue *v, struct market *m);
-void core_settle(struct venue *v);
+void core_settle_all(struct venue *v);
+static inline void core_settle(struct venue *v)
+{
+    if (v->due_count | v->doomed_count | v->dirty_count)
+        core_settle_all(v);
+}
 
 /* ---- trade.c */
 /* pending_new, new, and to the market. */
@@ -160,8 +166,6 @@ void core_react(struct venue *v, struct order *o);
 void core_take_over(struct venue *v, struct order *o);
 
 /* ---- session.c */
-void core_catch_up(struct venue *v, int64_t time_ns); /* boundaries before it */
-void core_set_now(struct venue *v, int64_t time_ns);
 /* Everything up to now, for a call between instants. */
 void core_come_to(struct venue *v, int64_t time_ns);
 void core_regular_print(struct venue *v, struct market *m, struct price price);
