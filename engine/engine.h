@@ -2,6 +2,7 @@
  *
  *   live.c    streams and time in, turns: take what the core wants, journal it, send it, acknowledge
  *   venue.c   orders to the broker and what it says about them; comparing the books with it
+ *   edit.c    files of running instances that were edited
  *   start.c   from settings to a running engine: clock, account, journal, run, reconciliation
  *
  * After anything happened, engine_turn is called; it is the only place from which the core's actions are taken. */
@@ -16,6 +17,7 @@
 #include "engine/flatten.h"
 #include "engine/ledger.h"
 #include "engine/report.h"
+#include "engine/watch.h"
 
 struct engine_settings {
     char rest_url[256], trades_url[256], data_url[256], bars_url[256], api_url[256];
@@ -36,6 +38,13 @@ struct part_extra {         /* what the edge knows of a part, by its number */
     int64_t ask_at, cancel_at; /* monotonic; 0: not planned */
 };
 
+struct edit {
+    struct instance_config *next;   /* owned: taken at the next boundary of an instant; NULL: none */
+    char seen[65];                  /* hash of the text last looked at */
+    bool refused;                   /* that text is not what runs */
+    int64_t told_ns;                /* when something of it was told: no two at one time */
+};
+
 struct engine {
     struct engine_settings settings;
     uv_loop_t loop;
@@ -49,8 +58,11 @@ struct engine {
     struct outbox *outbox;
     struct report report;
     struct instance_list list;
+    struct complaints complaints;   /* mistakes of its files */
     struct runner *runner;
     struct ledger_run *runs;        /* by instance */
+    struct edit *edits;             /* by instance */
+    struct watch *watch;
     int64_t *decisions;             /* by instance: sequence of the latest */
     char account[32];
 
@@ -125,6 +137,13 @@ void venue_ask(struct engine *e);            /* for flatten: positions and open 
 void venue_update(struct engine *e, int part, const struct alpaca_order *o, const struct alpaca_trade_update *u);
 bool venue_is_busy(const struct engine *e);
 void venue_residue(struct engine *e);        /* JSON on stdout */
+
+/* ---- edit.c */
+void edits_start(struct engine *e);          /* watches the files */
+void edits_take(struct engine *e);           /* at an instant's boundary: what was edited begins to hold */
+void edits_stop(struct engine *e);
+/* Would start() take it? Complains if not. */
+void edit_check_start(struct instance_config *config, struct complaints *complaints);
 
 /* ---- start.c */
 /* 0: runs; otherwise the exit status, the sentence is on stderr. */

@@ -24,7 +24,7 @@ struct record {
     char reason[ACTION_TEXT_SIZE];
     /* run */
     char run_id[UUID_SIZE], config_hash[65], plugin_hash[65];
-    int64_t version, starts;
+    int64_t version, starts, changed;
     /* worked out while reading */
     size_t order;           /* of fills, fees and ends: their intent's record; NONE: there is none */
     size_t first;           /* of intents: the record of the strategy's order, its first part */
@@ -42,7 +42,7 @@ struct record {
 
 static const struct json_field run_fields[] = {
     COMMON, F(run_id, FIELD_UUID, .required = true), F(config_hash, FIELD_TEXT), F(plugin_hash, FIELD_TEXT),
-    F(at, FIELD_TIME), F(version, FIELD_INT), F(starts, FIELD_INT),
+    F(at, FIELD_TIME), F(version, FIELD_INT), F(starts, FIELD_INT), F(changed, FIELD_INT),
 };
 static const struct json_field end_fields[] = { COMMON, F(version, FIELD_INT) };
 static const struct json_field intent_fields[] = {
@@ -58,7 +58,7 @@ static const struct json_field fee_fields[] = { COMMON, ORDER, F(qty, FIELD_INT,
 static const struct json_field final_fields[] = { COMMON, ORDER,
                                                   F(status, FIELD_ENUM, .names = order_status_names, .required = true) };
 static const struct json_field due_fields[] = { COMMON, F(date, FIELD_DATE, .required = true), F(duty, FIELD_INT),
-                                                F(row, FIELD_INT) };
+                                                F(row, FIELD_INT), F(price, FIELD_PRICE) };
 static const struct json_field session_fields[] = { COMMON, F(qty, FIELD_INT, .required = true) };
 static const struct json_field state_fields[] = { COMMON, F(plugin_hash, FIELD_TEXT) };
 
@@ -100,6 +100,7 @@ struct ledger {
     struct saved *saved;
     size_t saved_count;
     struct ledger_run *runs;
+    char **configs;         /* by run; NULL: not kept */
     size_t runs_count;
     char failed[400];
 };
@@ -172,7 +173,7 @@ damaged:
 
 /* ---- reading */
 
-static struct ledger_run *run_of(struct ledger *l, const char *instance)
+static struct ledger_run *run_of(const struct ledger *l, const char *instance)
 {
     for (size_t i = 0; i < l->runs_count; i++)
         if (strcmp(l->runs[i].instance, instance) == 0)
@@ -180,19 +181,25 @@ static struct ledger_run *run_of(struct ledger *l, const char *instance)
     return NULL;
 }
 
-static void run_note(struct ledger *l, const struct record *rec)
+static void run_note(struct ledger *l, const struct record *rec, const json_t *j)
 {
     struct ledger_run *run = run_of(l, rec->instance);
+    const char *config = json_string_value(json_object_get(j, "config"));
     if (!run) {
         l->runs = must_realloc(l->runs, l->runs_count + 1, sizeof *l->runs);
+        l->configs = must_realloc(l->configs, l->runs_count + 1, sizeof *l->configs);
+        l->configs[l->runs_count] = NULL;
         run = &l->runs[l->runs_count++];
     }
+    free(l->configs[run - l->runs]);
+    l->configs[run - l->runs] = config ? must_strdup(config) : NULL;
     memset(run, 0, sizeof *run);
     text_copy(run->instance, sizeof run->instance, rec->instance);
     text_copy(run->run_id, sizeof run->run_id, rec->run_id);
     text_copy(run->config_hash, sizeof run->config_hash, rec->config_hash);
     text_copy(run->plugin_hash, sizeof run->plugin_hash, rec->plugin_hash);
     run->started_ns = rec->at;
+    run->changed_ns = rec->changed;
     run->version = rec->version;
     run->starts = rec->starts;
 }
@@ -362,7 +369,7 @@ static bool read_object(struct ledger *l, const json_t *j, struct err *err)
     if (kind < 0 || !json_decode_err(j, tables[kind].fields, tables[kind].count, &rec, err))
         return false;
     if (kind == REC_RUN)
-        run_note(l, &rec);
+        run_note(l, &rec, j);
     if (kind == REC_END && run_of(l, rec.instance)) {
         run_of(l, rec.instance)->ended = true;
         run_of(l, rec.instance)->version = rec.version;
@@ -415,6 +422,9 @@ void ledger_close(struct ledger *l)
     journal_close(l->journal);
     for (size_t i = 0; i < l->saved_count; i++)
         free(l->saved[i].bytes);
+    for (size_t i = 0; i < l->runs_count; i++)
+        free(l->configs[i]);
+    free(l->configs);
     free(l->saved);
     free(l->records);
     free(l->index);
@@ -430,10 +440,13 @@ bool ledger_is_empty(const struct ledger *l)
 
 const struct ledger_run *ledger_run(const struct ledger *l, const char *instance)
 {
-    for (size_t i = 0; i < l->runs_count; i++)
-        if (strcmp(l->runs[i].instance, instance) == 0)
-            return &l->runs[i];
-    return NULL;
+    return run_of(l, instance);
+}
+
+const char *ledger_config(const struct ledger *l, const char *instance)
+{
+    const struct ledger_run *run = run_of(l, instance);
+    return run ? l->configs[run - l->runs] : NULL;
 }
 
 void ledger_symbols(const struct ledger *l, const char *instance, struct symbol_list *out)
@@ -541,6 +554,8 @@ void ledger_restore(const struct ledger *l, struct runner *r, int instance, cons
             restore_record(l, r, instance, rec);
             break;
         case REC_DUE:
+            if (resume && i > run && rec->duty == -1 && price_is_set(rec->price))
+                runner_restore_worth(r, instance, rec->date, rec->price.micros);
             if (resume && i > run && (same_state || rec->duty != -1)) /* a new state has not seen the session open */
                 runner_restore_due(r, instance, rec->date, (int)rec->duty, (int)rec->row);
             break;
@@ -592,13 +607,19 @@ static void put(struct ledger *l, struct record *rec, enum kind kind, const char
     put_json(l, json_encode(rec, tables[kind].fields, tables[kind].count));
 }
 
-void ledger_put_run(struct ledger *l, const struct ledger_run *run)
+void ledger_put_run(struct ledger *l, const struct ledger_run *run, const char *config_text)
 {
-    struct record rec = { .at = run->started_ns, .version = run->version, .starts = run->starts };
+    struct record rec = { .at = run->started_ns, .version = run->version, .starts = run->starts, .changed = run->changed_ns };
     text_copy(rec.run_id, sizeof rec.run_id, run->run_id);
     text_copy(rec.config_hash, sizeof rec.config_hash, run->config_hash);
     text_copy(rec.plugin_hash, sizeof rec.plugin_hash, run->plugin_hash);
-    put(l, &rec, REC_RUN, run->instance);
+    rec.kind = REC_RUN;
+    text_copy(rec.instance, sizeof rec.instance, run->instance);
+    json_t *j = json_encode(&rec, run_fields, COUNT_OF(run_fields)), *text = config_text ? json_string(config_text) : NULL;
+    if (j && text)
+        json_object_set(j, "config", text);
+    json_decref(text);
+    put_json(l, j);
 }
 
 void ledger_put_end(struct ledger *l, const char *instance, int64_t version)
@@ -636,9 +657,9 @@ void ledger_put_final(struct ledger *l, const char *instance, const struct part 
     put(l, &rec, REC_FINAL, instance);
 }
 
-void ledger_put_due(struct ledger *l, const char *instance, int32_t date, int duty, int row)
+void ledger_put_due(struct ledger *l, const char *instance, int32_t date, int duty, int row, struct price worth)
 {
-    struct record rec = { .date = date, .duty = duty, .row = row };
+    struct record rec = { .date = date, .duty = duty, .row = row, .price = worth };
     put(l, &rec, REC_DUE, instance);
 }
 

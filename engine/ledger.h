@@ -23,12 +23,15 @@ struct ledger_run {
     char run_id[UUID_SIZE];
     char config_hash[65], plugin_hash[65];
     int64_t started_ns;
+    int64_t changed_ns;      /* when an edit of its file took hold; 0: never */
     int64_t version;         /* of the latest row told to the API */
     int64_t starts;          /* times an engine took it up */
     bool ended;
 };
 /* The latest run of an instance; NULL: none. */
 const struct ledger_run *ledger_run(const struct ledger *l, const char *instance);
+/* The text of its configuration, as it was then; NULL: not kept. Lent. */
+const char *ledger_config(const struct ledger *l, const char *instance);
 /* Names of instances with shares or open orders left in the journal, as "name\0"; false past the end. */
 bool ledger_unsettled(const struct ledger *l, size_t n, char instance[INSTANCE_SIZE]);
 /* Symbols an instance ever traded. */
@@ -39,14 +42,15 @@ void ledger_restore(const struct ledger *l, struct runner *r, int instance, cons
 bool ledger_is_empty(const struct ledger *l);
 
 /* ---- what happens now. A failure to write is fatal for trading: it is kept, see ledger_failed. */
-void ledger_put_run(struct ledger *l, const struct ledger_run *run);
+void ledger_put_run(struct ledger *l, const struct ledger_run *run, const char *config_text);
 void ledger_put_end(struct ledger *l, const char *instance, int64_t version);
 void ledger_put_intent(struct ledger *l, const char *instance, const char *symbol, const struct part *p);
 void ledger_put_fill(struct ledger *l, const char *instance, const struct part *p, int64_t filled, struct price price);
 /* fees_micros: all of this order so far. */
 void ledger_put_fee(struct ledger *l, const char *instance, const struct part *p, int64_t fees_micros);
 void ledger_put_final(struct ledger *l, const char *instance, const struct part *p, enum order_status status);
-void ledger_put_due(struct ledger *l, const char *instance, int32_t date, int duty, int row);
+/* worth: of session opens, PRICE_NONE for others. */
+void ledger_put_due(struct ledger *l, const char *instance, int32_t date, int duty, int row, struct price worth);
 void ledger_put_session(struct ledger *l, const char *instance, int64_t done);
 /* seen: for each of its symbols the end of the latest bar the state knows. */
 void ledger_put_state(struct ledger *l, const char *instance, const char *plugin_hash, const void *state, size_t size,

@@ -94,7 +94,7 @@ static void take_action(struct engine *e, const struct action *a)
         log_info("strategy_said", KV_TEXT("strategy", name), KV_TEXT("text", a->text));
         break;
     case ACTION_DUTY:
-        ledger_put_due(e->ledger, name, a->date, a->duty, a->row);
+        ledger_put_due(e->ledger, name, a->date, a->duty, a->row, a->price);
         e->touched[a->instance] = true;
         if (a->qty > 10 * SECOND_NS)
             log_warn("duty_late", KV_TEXT("strategy", name), KV_TEXT("duty", a->text), KV_INT("late_s", a->qty / SECOND_NS));
@@ -267,7 +267,7 @@ static void flatten_ended(struct engine *e)
             e->runs[i].version++;
             report_run(&e->report, v.config, &e->runs[i], "stopped", runner_now_ns(e->runner),
                        "the market is closed: exits are queued for the next open");
-            ledger_put_run(e->ledger, &e->runs[i]);
+            ledger_put_run(e->ledger, &e->runs[i], v.config->text);
         } else {
             runner_end(e->runner, i, code == 0 ? "stopped" : "failed", e->stop_reason);
         }
@@ -379,6 +379,7 @@ void engine_turn(struct engine *e)
         e->timed_n = e->tick_n;
         runner_clock(e->runner, e->tick_ns);
         take_updates(e);
+        edits_take(e);
         runner_time(e->runner, e->tick_ns);
     }
     /* A market that stopped talking must not keep us from getting out. */

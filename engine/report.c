@@ -54,13 +54,21 @@ void report_run(const struct report *to, const struct instance_config *config, c
     for (int64_t i = 0; i < config->symbols.count; i++)
         json_array_append_new(symbols, json_string(config->symbols.names[i]));
     put(to, "/api/v1/runs", json_pack(
-        "{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:o}",
+        "{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o}",
         "run_id", run->run_id, "version", (json_int_t)run->version, "account", to->account, "strategy", config->name,
         "plugin", config->strategy->name, "symbols", symbols, "capital", money(config->capital),
         "quantity", shares(config->quantity), "days", (json_int_t)config->days, "mode", to->mode, "status", status,
         "config_text", words(config->text ? config->text : ""), "config_hash", run->config_hash,
         "plugin_hash", run->plugin_hash, "started_at", when(run->started_ns),
+        "config_changed_at", run->changed_ns ? when(run->changed_ns) : json_null(),
         "ended_at", ended_ns ? when(ended_ns) : json_null(), "reason", reason ? words(reason) : json_null()));
+}
+
+void report_edit(const struct report *to, const char *strategy, const char *run_id, int64_t time_ns, const char *text)
+{
+    put(to, "/api/v1/config-errors", json_pack(
+        "{s:s, s:s, s:s, s:o, s:o}", "run_id", run_id, "account", to->account, "strategy", strategy, "timestamp", when(time_ns),
+        "text", text ? words(text) : json_null()));
 }
 
 void report_order(const struct report *to, const struct instance_config *config, const char *run_id,

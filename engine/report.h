@@ -16,6 +16,8 @@ struct report {
 /* status: running finished stopped failed. ended_ns 0: not ended. */
 void report_run(const struct report *to, const struct instance_config *config, const struct ledger_run *run,
                 const char *status, int64_t ended_ns, const char *reason);
+/* An edit of a running instance's file was refused; text: all mistakes, NULL: there are none any more. */
+void report_edit(const struct report *to, const char *strategy, const char *run_id, int64_t time_ns, const char *text);
 void report_order(const struct report *to, const struct instance_config *config, const char *run_id,
                   const char *client_order_id, const char *symbol, const struct part *p);
 void report_equity(const struct report *to, const struct instance_view *v, int64_t time_ns);

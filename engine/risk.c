@@ -6,15 +6,15 @@
 #include <stdio.h>
 
 const struct setting risk_settings[] = {
-    SETTING_INT64(struct risk_limits, max_order, SETTING_COUNT, .min = 0, .max = 10000000, .fallback = "0",
+    SETTING_INT64(struct risk_limits, max_order, SETTING_COUNT, .min = 0, .max = 10000000, .fallback = "0", .hot = true,
                   .unit = "shares", .help = "Most shares in one order; 0: twice the quantity."),
-    SETTING_INT64(struct risk_limits, orders_per_minute, SETTING_COUNT, .min = 1, .max = 10000, .fallback = "60",
+    SETTING_INT64(struct risk_limits, orders_per_minute, SETTING_COUNT, .min = 1, .max = 10000, .fallback = "60", .hot = true,
                   .unit = "orders", .help = "Most orders of this instance in one minute."),
-    SETTING_INT64(struct risk_limits, price_band, SETTING_PERCENT, .min = 1000, .max = 1000000, .fallback = "10 %",
+    SETTING_INT64(struct risk_limits, price_band, SETTING_PERCENT, .min = 1000, .max = 1000000, .fallback = "10 %", .hot = true,
                   .help = "How far a limit price may be from the last price, to its worse side."),
-    SETTING_INT64(struct risk_limits, max_age, SETTING_DURATION, .min = SECOND_NS, .max = DAY_NS, .fallback = "15m",
+    SETTING_INT64(struct risk_limits, max_age, SETTING_DURATION, .min = SECOND_NS, .max = DAY_NS, .fallback = "15m", .hot = true,
                   .help = "No entries when the latest price is older than this."),
-    SETTING_INT64(struct risk_limits, max_loss, SETTING_MONEY, .min = 0, .max = 1000000000 * USD, .fallback = "0 USD",
+    SETTING_INT64(struct risk_limits, max_loss, SETTING_MONEY, .min = 0, .max = 1000000000 * USD, .fallback = "0 USD", .hot = true,
                   .help = "After a loss of this much in a session: out, and no entries for the rest of it; 0: no limit."),
 };
 const size_t risk_settings_count = sizeof risk_settings / sizeof risk_settings[0];

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/base.h"
+#include "core/config.h"
 
 struct subscriber { /* a copy of what the hot path needs, in order of the symbol */
     void (*on_bar)(void *, const struct strategy_host *, int, const struct bar *);
@@ -68,6 +69,8 @@ struct instance {
     int64_t sequence;
     int64_t minute_ns, minute_orders;
     int64_t session_equity;     /* when the session began */
+    int32_t worth_date;         /* restored: session_equity of that date */
+    int64_t worth_micros;
     bool lost;                  /* max_loss was reached: no entries for the rest of the session */
     bool catching_up;           /* it is given bars that are over: nothing is sent */
     bool caught_up;
@@ -85,7 +88,7 @@ struct past {
     int symbol;
     struct bar bar;
 };
-struct fired { /* restored: not to be fired again */
+struct fired { /* not to be fired again */
     int32_t date;
     int instance, duty, row;
 };
@@ -104,7 +107,7 @@ struct runner {
     struct past *history;       /* of the session this start fell into */
     size_t history_count, history_max;
     struct fired *fired;
-    size_t fired_count;
+    size_t fired_count, fired_max;
     struct intent *intents;
     int intents_count;
     int *open_intents;
@@ -1115,6 +1118,15 @@ static bool was_fired(const struct runner *r, int instance, int duty, int row)
     return false;
 }
 
+static void fired_add(struct runner *r, int instance, int32_t date, int duty, int row)
+{
+    if (r->fired_count == r->fired_max) {
+        r->fired_max = r->fired_max ? 2 * r->fired_max : 64;
+        r->fired = must_realloc(r->fired, r->fired_max, sizeof *r->fired);
+    }
+    r->fired[r->fired_count++] = (struct fired){ .date = date, .instance = instance, .duty = duty, .row = row };
+}
+
 static void due_add(struct runner *r, struct due due)
 {
     if (r->agenda_count == r->agenda_max) {
@@ -1124,10 +1136,17 @@ static void due_add(struct runner *r, struct due due)
     r->agenda[r->agenda_count++] = due;
 }
 
+/* A row of a timetable is known by its time: the table may change. */
+static int row_name(const struct runner *r, const struct due *due)
+{
+    return due->row < 0 ? -1 : (int)((due->time_ns - r->session.open_ns) / (SECOND_NS / 1000));
+}
+
 static void duty_add(struct runner *r, int instance, int duty, int row, struct session_time at)
 {
     int64_t time_ns = session_time_ns(&r->session, at);
-    if (was_fired(r, instance, duty, row))
+    struct due due = { .time_ns = time_ns, .kind = DUE_DUTY, .instance = instance, .duty = duty, .row = row };
+    if (was_fired(r, instance, duty, row_name(r, &due)))
         return;
     if (time_ns >= r->session.close_ns) {
         char text[SESSION_TIME_TEXT_SIZE];
@@ -1136,7 +1155,35 @@ static void duty_add(struct runner *r, int instance, int duty, int row, struct s
                r->instances[instance]->plugin->duties[duty].name, text);
         return;
     }
-    due_add(r, (struct due){ .time_ns = time_ns, .kind = DUE_DUTY, .instance = instance, .duty = duty, .row = row });
+    due_add(r, due);
+}
+
+/* The row of a timetable that holds now; -1: none has begun. */
+static int row_now(const struct runner *r, const struct timetable *table)
+{
+    int now = -1;
+    for (int row = 0; row < table->count; row++) {
+        int64_t at = session_time_ns(&r->session, table->rows[row].from);
+        if (at <= r->now_ns && (now < 0 || at >= session_time_ns(&r->session, table->rows[now].from)))
+            now = row;
+    }
+    return now;
+}
+
+/* Of rows whose time has passed only the one that holds: the others are no news any more. */
+static void duties_add(struct runner *r, struct instance *in, int duty)
+{
+    const struct strategy_duty *d = &in->plugin->duties[duty];
+    const void *at = (const char *)in->state + d->at;
+    const struct timetable *table = at;
+    if (!d->is_timetable) {
+        duty_add(r, in->index, duty, -1, *(const struct session_time *)at);
+        return;
+    }
+    int now = row_now(r, table);
+    for (int row = 0; row < table->count; row++)
+        if (row == now || session_time_ns(&r->session, table->rows[row].from) > r->now_ns)
+            duty_add(r, in->index, duty, row, table->rows[row].from);
 }
 
 static int by_time(const void *a, const void *b)
@@ -1163,18 +1210,12 @@ static void plan(struct runner *r)
             continue;
         struct instance_view v;
         runner_view(r, i, &v);
-        in->session_equity = v.equity_micros;
+        in->session_equity = in->worth_date == r->session.date ? in->worth_micros : v.equity_micros;
         in->lost = was_fired(r, i, DUTY_LOST, -1);
         if (!was_fired(r, i, -1, -1))
             due_add(r, (struct due){ .time_ns = r->session.open_ns, .kind = DUE_OPEN, .instance = i });
-        for (size_t d = 0; d < plugin->duties_count && in->status == INSTANCE_RUNNING; d++) {
-            const void *at = (const char *)in->state + plugin->duties[d].at;
-            const struct timetable *table = at;
-            if (!plugin->duties[d].is_timetable)
-                duty_add(r, i, (int)d, -1, *(const struct session_time *)at);
-            for (int row = 0; plugin->duties[d].is_timetable && row < table->count; row++)
-                duty_add(r, i, (int)d, row, table->rows[row].from);
-        }
+        for (size_t d = 0; d < plugin->duties_count && in->status == INSTANCE_RUNNING; d++)
+            duties_add(r, in, (int)d);
         due_add(r, (struct due){ .time_ns = r->session.close_ns - MINUTE_NS, .kind = DUE_FLAT, .instance = i });
         due_add(r, (struct due){ .time_ns = r->session.close_ns, .kind = DUE_CLOSE, .instance = i });
     }
@@ -1222,8 +1263,10 @@ static void due_fire(struct runner *r, const struct due *due)
         return;
     switch (due->kind) {
     case DUE_OPEN:
+        fired_add(r, due->instance, r->session.date, -1, -1);
         a = push(r, ACTION_DUTY, due->instance);
         a->qty = late;
+        a->price = (struct price){ in->session_equity };
         snprintf(a->text, sizeof a->text, "session open");
         if (in->status == INSTANCE_ENDING)
             in->closing = true; /* what did not get out in its last session */
@@ -1234,9 +1277,10 @@ static void due_fire(struct runner *r, const struct due *due)
             catch_up(r, in);
         break;
     case DUE_DUTY:
+        fired_add(r, due->instance, r->session.date, due->duty, row_name(r, due));
         a = push(r, ACTION_DUTY, due->instance);
         a->duty = due->duty;
-        a->row = due->row;
+        a->row = row_name(r, due);
         a->qty = late;
         snprintf(a->text, sizeof a->text, "%s", plugin->duties[due->duty].name);
         plugin->on_duty(in->state, &in->host, due->duty, late);
@@ -1279,8 +1323,72 @@ static void next_session(struct runner *r)
     }
     forget_ended(r, r->session.date);
     r->history_count = 0;
+    r->fired_count = 0;
     r->session = next;
     plan(r);
+}
+
+/* ---- another configuration */
+
+static bool duty_moves(const struct instance *in, int duty, const void *params)
+{
+    for (size_t i = 0; i < in->plugin->params_count; i++) {
+        const struct setting *p = &in->plugin->params[i];
+        if (p->hot && p->offset == in->plugin->duties[duty].at && !setting_is_same(p, in->state, params))
+            return true;
+    }
+    return false;
+}
+
+/* Takes what is planned of a duty off the agenda, and lets the row that holds now fire once more. */
+static void duty_drop(struct runner *r, struct instance *in, int duty)
+{
+    size_t kept = r->agenda_next, fired = 0;
+    for (size_t i = r->agenda_next; i < r->agenda_count; i++) {
+        const struct due *due = &r->agenda[i];
+        if (due->kind != DUE_DUTY || due->instance != in->index || due->duty != duty)
+            r->agenda[kept++] = *due;
+    }
+    r->agenda_count = kept;
+    for (size_t i = 0; i < r->fired_count && in->plugin->duties[duty].is_timetable; i++)
+        if (r->fired[i].instance != in->index || r->fired[i].duty != duty)
+            r->fired[fired++] = r->fired[i];
+    if (in->plugin->duties[duty].is_timetable)
+        r->fired_count = fired;
+}
+
+void runner_change(struct runner *r, int instance, const struct instance_config *config)
+{
+    struct instance *in = r->instances[instance];
+    const struct strategy_plugin *plugin = in->plugin;
+    bool planned = r->started && in->status == INSTANCE_RUNNING, changed = in->host.quantity != config->quantity;
+    bool *moves = must_alloc(plugin->duties_count + 1, sizeof *moves);
+    for (size_t d = 0; d < plugin->duties_count; d++)
+        moves[d] = duty_moves(in, (int)d, config->params);
+    for (size_t i = 0; i < plugin->params_count; i++) {
+        const struct setting *p = &plugin->params[i];
+        if (!p->hot || setting_is_same(p, in->state, config->params))
+            continue;
+        memcpy((char *)in->state + p->offset, (const char *)config->params + p->offset, p->size);
+        changed = true;
+    }
+    in->config = config;
+    in->host.symbols = config->symbols.names;
+    in->host.quantity = config->quantity;
+    for (size_t d = 0; d < plugin->duties_count && planned; d++)
+        if (moves[d]) {
+            duty_drop(r, in, (int)d);
+            duties_add(r, in, (int)d);
+        }
+    free(moves);
+    if (r->agenda_count > r->agenda_next)
+        qsort(&r->agenda[r->agenda_next], r->agenda_count - r->agenda_next, sizeof *r->agenda, by_time);
+    if (changed && in->status != INSTANCE_ENDED && plugin->on_params)
+        plugin->on_params(in->state, &in->host);
+    r->dirty = true;
+    settle(r);
+    if (r->started)
+        next_due(r);
 }
 
 /* stepping: no time was told, each thing due sets it. */
@@ -1574,8 +1682,13 @@ void runner_restore_final(struct runner *r, int part, enum order_status status)
 
 void runner_restore_due(struct runner *r, int instance, int32_t date, int duty, int row)
 {
-    r->fired = must_realloc(r->fired, r->fired_count + 1, sizeof *r->fired);
-    r->fired[r->fired_count++] = (struct fired){ .date = date, .instance = instance, .duty = duty, .row = row };
+    fired_add(r, instance, date, duty, row);
+}
+
+void runner_restore_worth(struct runner *r, int instance, int32_t date, int64_t micros)
+{
+    r->instances[instance]->worth_date = date;
+    r->instances[instance]->worth_micros = micros;
 }
 
 bool runner_restore_state(struct runner *r, int instance, const void *state, size_t size)

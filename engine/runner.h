@@ -67,7 +67,8 @@ enum action_kind {
     ACTION_FINAL,    /* part: its status is final; text: why */
     ACTION_DECISION, /* symbol (-1: none), text */
     ACTION_LOG,      /* text: the strategy's own line */
-    ACTION_DUTY,     /* duty (-1: session open), row, date; qty: late by ns; text: its name */
+    ACTION_DUTY,     /* duty (-1: session open), row (of a timetable: ms after the open; -1), date; qty: late by ns;
+                      * price: of session open, what the instance was worth when the session began; text: its name */
     ACTION_SESSION,  /* a session closed for the instance: save its state */
     ACTION_END,      /* the instance's run is over; status; text: why */
 };
@@ -154,6 +155,9 @@ void runner_broker_agrees(struct runner *r, int symbol);
 /* Shares in the account that are nobody's here: what the broker holds beyond the books. */
 void runner_foreign(struct runner *r, int symbol, int64_t qty);
 int64_t runner_foreign_qty(const struct runner *r, int symbol);
+/* The instance goes on by another configuration, of which only hot settings differ (instance.h). Between two calls of
+ * the market only: what is due by it fires with the next runner_time. The one before may be freed afterwards. */
+void runner_change(struct runner *r, int instance, const struct instance_config *config);
 /* Ends an instance's run now (stop is called, ACTION_END is queued). */
 void runner_end(struct runner *r, int instance, const char *status, const char *why);
 
@@ -166,6 +170,8 @@ void runner_restore_book(struct runner *r, int instance, int symbol, enum side s
 void runner_restore_book_fee(struct runner *r, int instance, int symbol, int64_t fee_micros);
 void runner_restore_final(struct runner *r, int part, enum order_status status);
 void runner_restore_due(struct runner *r, int instance, int32_t date, int duty, int row);
+/* What it was worth when the session of that date began. */
+void runner_restore_worth(struct runner *r, int instance, int32_t date, int64_t micros);
 bool runner_restore_state(struct runner *r, int instance, const void *state, size_t size);
 /* End of the latest bar the state has seen; symbol: the instance's own number. */
 void runner_restore_seen(struct runner *r, int instance, int symbol, int64_t bar_end_ns);

@@ -153,11 +153,15 @@ static const struct strategy_plugin orphan = {
     .state_size = 1, .on_session_open = nothing,
 };
 
-static void orphan_add(struct engine *e, const char *name, const struct symbol_list *symbols)
+static struct instance_config *item_add(struct engine *e)
 {
     e->list.items = must_realloc(e->list.items, e->list.count + 1, sizeof *e->list.items);
-    struct instance_config *c = &e->list.items[e->list.count++];
-    memset(c, 0, sizeof *c);
+    return memset(&e->list.items[e->list.count++], 0, sizeof *e->list.items);
+}
+
+static void orphan_add(struct engine *e, const char *name, const struct symbol_list *symbols)
+{
+    struct instance_config *c = item_add(e);
     text_copy(c->name, sizeof c->name, name);
     text_copy(c->hash, sizeof c->hash, "gone");
     c->strategy = &orphan;
@@ -166,6 +170,38 @@ static void orphan_add(struct engine *e, const char *name, const struct symbol_l
     c->capital = USD;
     c->quantity = c->days = 1;
     c->risk.orders_per_minute = 1;
+}
+
+/* A file with mistakes does not end a run that is under way: it goes on by the text on record. With --flatten, one
+ * without such a text counts as gone. */
+static bool take_records(struct engine *e)
+{
+    bool ok = e->list.count > 0 || e->settings.flatten;
+    for (size_t i = 0; i < e->list.count; i++) {
+        struct instance_config *c = &e->list.items[i], recorded;
+        const struct ledger_run *run = ledger_run(e->ledger, c->name);
+        const char *text = run && !run->ended ? ledger_config(e->ledger, c->name) : NULL;
+        struct complaints complaints = { 0 };
+        if (!c->is_wrong)
+            continue;
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(c->name, e->list.items[k].name) == 0) /* a second file */
+                text = NULL;
+        if (text)
+            instance_read_record(text, c->path, c->name, e->settings.plugins, &recorded, &complaints);
+        if (text && !recorded.is_wrong) {
+            log_error("file_has_mistakes", KV_TEXT("strategy", c->name), KV_TEXT("instead", "the configuration on record"));
+            instance_clear(c);
+            *c = recorded;
+        } else if (e->settings.flatten) {
+            instance_clear(c);
+            *c = e->list.items[--e->list.count];
+            i--;
+        } else {
+            ok = false;
+        }
+    }
+    return ok;
 }
 
 /* What the journal holds for instances that have no file: closed by --flatten, otherwise a reason not to start. */
@@ -205,18 +241,36 @@ static bool add_instances(struct engine *e, int64_t now_ns, struct err *err)
     return ok || err_set(err, ERR_INPUT, "not every instance can be started");
 }
 
+/* Was the file edited while nobody ran it, in nothing but what may change while it runs? */
+static bool only_hot(const struct engine *e, const struct instance_config *is, char *cold, char *hot, size_t size)
+{
+    const char *text = ledger_config(e->ledger, is->name);
+    struct complaints complaints = { 0 };
+    struct instance_config was = { 0 };
+    if (text)
+        instance_read_record(text, is->path, is->name, e->settings.plugins, &was, &complaints);
+    bool known = text && !was.is_wrong;
+    if (known)
+        instance_difference(&was, is, cold, hot, size);
+    instance_clear(&was);
+    return known && !cold[0];
+}
+
 static void begin_runs(struct engine *e, int64_t now_ns)
 {
     for (size_t i = 0; i < e->list.count; i++) {
         const struct instance_config *c = &e->list.items[i];
         const struct ledger_run *old = ledger_run(e->ledger, c->name);
         struct ledger_run *run = &e->runs[i];
-        bool resume = old && !old->ended && strcmp(old->config_hash, c->hash) == 0;
+        char cold[300] = "", hot[300] = "", reason[400];
+        bool same = old && !old->ended && strcmp(old->config_hash, c->hash) == 0;
+        bool resume = same || (old && !old->ended && c->strategy != &orphan && only_hot(e, c, cold, hot, sizeof cold));
         const char *hash = c->plugin ? c->plugin->hash : "";
         if (old && !old->ended && !resume && c->strategy != &orphan) {
             struct ledger_run ended = *old;
             ended.version++;
-            report_run(&e->report, c, &ended, "stopped", now_ns, "its configuration was changed");
+            snprintf(reason, sizeof reason, "its configuration was changed%s%s", cold[0] ? ": " : "", cold);
+            report_run(&e->report, c, &ended, "stopped", now_ns, reason);
         }
         if (resume)
             *run = *old;
@@ -224,17 +278,23 @@ static void begin_runs(struct engine *e, int64_t now_ns)
             memset(run, 0, sizeof *run);
             uuid_v4(run->run_id);
             text_copy(run->instance, sizeof run->instance, c->name);
-            text_copy(run->config_hash, sizeof run->config_hash, c->hash);
             run->started_ns = now_ns;
         }
+        text_copy(run->config_hash, sizeof run->config_hash, c->hash);
         text_copy(run->plugin_hash, sizeof run->plugin_hash, hash);
         run->version++;
         run->starts++;
         e->decisions[i] = (run->starts - 1) * 1000000; /* a restart must not use a number again */
+        e->edits[i].told_ns = now_ns + run->starts * (SECOND_NS / 1000); /* nor a time: the market may have stood still */
         ledger_restore(e->ledger, e->runner, (int)i, hash, resume);
-        ledger_put_run(e->ledger, run);
+        if (resume && !same) {
+            runner_change(e->runner, (int)i, c);
+            run->changed_ns = e->edits[i].told_ns;
+        }
+        ledger_put_run(e->ledger, run, c->text);
+        snprintf(reason, sizeof reason, "taken up again after a restart%s%s", hot[0] ? "; edited: " : "", hot);
         if (c->strategy != &orphan)
-            report_run(&e->report, c, run, "running", 0, resume ? "taken up again after a restart" : NULL);
+            report_run(&e->report, c, run, "running", 0, resume ? reason : NULL);
         log_info("run_started", KV_TEXT("strategy", c->name), KV_TEXT("plugin", c->strategy->name), KV_TEXT("run_id", run->run_id),
                  KV_INT("resumed", resume), KV_INT("days", c->days));
     }
@@ -515,6 +575,10 @@ int engine_start(struct engine *e)
         goto failed;
     e->report = (struct report){ .outbox = e->outbox, .account = e->account,
                                  .mode = e->ticks ? "replay" : e->settings.live ? "live" : "paper" };
+    if (e->complaints.count && !take_records(e)) {
+        status = 2;
+        goto failed;
+    }
     if (!find_orphans(e, &err))
         goto failed;
     if (!add_instances(e, now_ns, &err)) {
@@ -524,6 +588,7 @@ int engine_start(struct engine *e)
     size_t symbols = (size_t)runner_symbols_count(e->runner) + 1, instances = e->list.count + 1;
     e->runs = must_alloc(instances, sizeof *e->runs);
     e->decisions = must_alloc(instances, sizeof *e->decisions);
+    e->edits = must_alloc(instances, sizeof *e->edits);
     e->touched = must_alloc(instances, sizeof *e->touched);
     e->ended_ns = must_alloc(instances, sizeof *e->ended_ns);
     e->bar_end = must_alloc(symbols, sizeof *e->bar_end);
@@ -548,10 +613,16 @@ int engine_start(struct engine *e)
     }
     uv_timer_start(&e->timer, engine_timer, 50, 50);
     e->compare_at = clock_mono_ns() + 60 * SECOND_NS;
+    edits_start(e);
     engine_streams_start(e);
     return 0;
 failed:
-    fprintf(stderr, "bell-engine: %s\n", err.text);
+    if (e->complaints.count && !e->started) {
+        fputs(e->complaints.text, stderr);
+        status = 2;
+    }
+    if (err.text[0])
+        fprintf(stderr, "bell-engine: %s\n", err.text);
     return status;
 }
 
@@ -569,6 +640,7 @@ void engine_clear(struct engine *e)
     alpaca_stream_free(e->trades);
     alpaca_rest_free(e->rest);
     alpaca_rest_free(e->bars);
+    edits_stop(e);
     outbox_close(e->outbox);
     ledger_close(e->ledger);
     uv_walk(&e->loop, close_handle, e);
@@ -579,6 +651,7 @@ void engine_clear(struct engine *e)
     instances_free(&e->list);
     free(e->runs);
     free(e->decisions);
+    free(e->edits);
     free(e->touched);
     free(e->ended_ns);
     free(e->bar_end);

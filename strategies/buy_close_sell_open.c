@@ -25,11 +25,11 @@ struct buy_close_sell_open {
 };
 
 static const struct setting params[] = {
-    SETTING_OF_SESSION_TIME(struct buy_close_sell_open, enter, .fallback = "close-12m",
+    SETTING_OF_SESSION_TIME(struct buy_close_sell_open, enter, .fallback = "close-12m", .hot = true,
                             .help = "When to send the purchase to the closing auction."),
-    SETTING_OF_SESSION_TIME(struct buy_close_sell_open, fallback, .fallback = "close-1m",
+    SETTING_OF_SESSION_TIME(struct buy_close_sell_open, fallback, .fallback = "close-1m", .hot = true,
                             .help = "When to buy at the market what the auction will not bring any more."),
-    SETTING_OF_SESSION_TIME(struct buy_close_sell_open, exit, .fallback = "open-30m",
+    SETTING_OF_SESSION_TIME(struct buy_close_sell_open, exit, .fallback = "open-30m", .hot = true,
                             .help = "When to send the sale to the opening auction."),
 };
 

@@ -27,10 +27,11 @@ struct ma_crossover {
 
 static const struct setting params[] = {
     SETTING_INT64(struct ma_crossover, fast, SETTING_COUNT, .unit = "bars", .min = 1, .max = SLOW_MAX - 1,
-                  .fallback = "10", .help = "Length of the fast average."),
+                  .fallback = "10", .hot = true, .help = "Length of the fast average."),
     SETTING_INT64(struct ma_crossover, slow, SETTING_COUNT, .unit = "bars", .min = 2, .max = SLOW_MAX,
                   .fallback = "30", .help = "Length of the slow average; nothing is decided before so many bars."),
-    SETTING_OF_SESSION_TIME(struct ma_crossover, exit, .fallback = "close-5m", .help = "When to be out for the day."),
+    SETTING_OF_SESSION_TIME(struct ma_crossover, exit, .fallback = "close-5m", .hot = true,
+                            .help = "When to be out for the day."),
     SETTING_OF_BOOL(struct ma_crossover, overnight, .fallback = "false",
                     .help = "Averages and position run on across sessions."),
 };
@@ -62,11 +63,29 @@ static bool exits_today(const struct ma_crossover *s, const struct strategy_host
     return !s->overnight || host->is_last_session(host->self);
 }
 
+static void plan_exit(struct ma_crossover *s, const struct strategy_host *host)
+{
+    s->exit_ns = exits_today(s, host) ? session_time_ns(host->session(host->self), s->exit) : INT64_MAX;
+}
+
+/* fast or exit is another one. */
+static void on_params(void *state, const struct strategy_host *host)
+{
+    struct ma_crossover *s = state;
+    plan_exit(s, host);
+    for (int i = 0; i < host->symbols_count; i++) {
+        struct average *a = &s->symbols[i];
+        a->sum_fast = 0;
+        for (int64_t back = 1; back <= s->fast && back <= a->count; back++)
+            a->sum_fast += a->closes[(a->head - back + s->slow) % s->slow];
+    }
+}
+
 static void on_session_open(void *state, const struct strategy_host *host)
 {
     struct ma_crossover *s = state;
     s->leaving = false;
-    s->exit_ns = exits_today(s, host) ? session_time_ns(host->session(host->self), s->exit) : INT64_MAX;
+    plan_exit(s, host);
     for (int i = 0; i < host->symbols_count && !s->overnight; i++) {
         struct average *a = &s->symbols[i];
         a->head = a->count = a->sum_fast = a->sum_slow = 0;
@@ -153,6 +172,7 @@ STRATEGY_EXPORT const struct strategy_plugin strategy_plugin = {
     .duties_count = STRATEGY_COUNT(duties),
     .holds_overnight = holds_overnight,
     .start = start,
+    .on_params = on_params,
     .on_session_open = on_session_open,
     .on_bar = on_bar,
     .on_duty = on_duty,

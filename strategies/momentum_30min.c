@@ -18,11 +18,11 @@ struct momentum_30min {
 };
 
 static const struct setting params[] = {
-    SETTING_INT64(struct momentum_30min, threshold, SETTING_PERCENT, .min = -1000000, .max = 1000000, .fallback = "1 %",
+    SETTING_INT64(struct momentum_30min, threshold, SETTING_PERCENT, .min = -1000000, .max = 1000000, .fallback = "1 %", .hot = true,
                   .help = "Buy when the price is more than this above the session's open, otherwise sell short."),
-    SETTING_OF_SESSION_TIME(struct momentum_30min, at, .fallback = "open+30m", .help = "When to decide."),
-    SETTING_OF_SESSION_TIME(struct momentum_30min, exit, .fallback = "close-5m", .help = "When to get out."),
-    SETTING_INT64(struct momentum_30min, late, SETTING_DURATION, .min = 0, .max = 6 * HOUR_NS, .fallback = "5m",
+    SETTING_OF_SESSION_TIME(struct momentum_30min, at, .fallback = "open+30m", .hot = true, .help = "When to decide."),
+    SETTING_OF_SESSION_TIME(struct momentum_30min, exit, .fallback = "close-5m", .hot = true, .help = "When to get out."),
+    SETTING_INT64(struct momentum_30min, late, SETTING_DURATION, .min = 0, .max = 6 * HOUR_NS, .fallback = "5m", .hot = true,
                   .help = "Decided later than this after its time, the day is left out."),
 };
 

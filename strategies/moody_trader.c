@@ -31,10 +31,10 @@ struct moody_trader {
 };
 
 static const struct setting params[] = {
-    SETTING_OF_TIMETABLE(struct moody_trader, moods, .names = mood_names,
+    SETTING_OF_TIMETABLE(struct moody_trader, moods, .names = mood_names, .hot = true,
                          .fallback = "{open: cheerful, open+2h: gloomy, close-1h: greedy}",
                          .help = "Session time to mood: cheerful, gloomy, greedy or calm."),
-    SETTING_OF_SESSION_TIME(struct moody_trader, exit, .fallback = "close-5m", .help = "When to be out for the day."),
+    SETTING_OF_SESSION_TIME(struct moody_trader, exit, .fallback = "close-5m", .hot = true, .help = "When to be out for the day."),
 };
 
 enum { DUTY_MOOD, DUTY_EXIT };

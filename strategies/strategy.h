@@ -35,7 +35,7 @@
 
 /* Raised by any change to the structs below. Engine and plugin must agree exactly: rebuilding a strategy
  * is one command. `size` catches a change made without raising the number. */
-#define STRATEGY_ABI 2
+#define STRATEGY_ABI 3
 
 struct strategy_order {
     int symbol;
@@ -71,7 +71,7 @@ struct strategy_host {
     void *self;
     int symbols_count;
     const char (*symbols)[SYMBOL_SIZE];
-    int64_t quantity;             /* the instance's `quantity`: shares per trade */
+    int64_t quantity;             /* the instance's `quantity`: shares per trade; may change while running */
     int64_t capital_micros;       /* the instance's `capital` */
 
     int64_t (*now_ns)(void *self);
@@ -104,7 +104,9 @@ struct strategy_host {
 /* Something to be done once a session at a session time. The engine plans every duty of every session,
  * fires it when its time has come and the bars of the minutes before it are in, and records when. A duty
  * that was missed (the engine was down) is fired late, with late_ns saying by how much; a strategy
- * declares what it then does: silence is not an option. */
+ * declares what it then does: silence is not an option. When its parameter is changed while running, a duty
+ * that has not fired yet moves to its new time; one whose new time has passed fires at once. Of a changed
+ * timetable the row that holds now fires at once, then those to come. */
 struct strategy_duty {
     const char *name;             /* "enter" */
     size_t at;                    /* offsetof a struct session_time in the state: a parameter */
@@ -142,8 +144,12 @@ struct strategy_plugin {
     /* May this instance hold a position over night? NULL or false: the engine closes what is left at
      * close-1m, and says so. Asked once a session. */
     bool (*holds_overnight)(const void *state);
-    /* Check parameters against each other; on false write one sentence to why. No market yet. */
+    /* Check parameters against each other; on false write one sentence to why. No market yet. Also asked, on a state made
+     * for the question, before hot parameters change. */
     bool (*start)(void *state, const struct strategy_host *host, char *why, size_t why_size);
+    /* Rows of `params` marked hot have changed, or host->quantity has; the rest of the state is as it was. What is
+     * derived from them is made anew here. start() has agreed to the new values, on a state of its own. */
+    void (*on_params)(void *state, const struct strategy_host *host);
     void (*on_session_open)(void *state, const struct strategy_host *host);
     void (*on_session_close)(void *state, const struct strategy_host *host);
     void (*on_bar)(void *state, const struct strategy_host *host, int symbol, const struct bar *bar);

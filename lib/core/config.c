@@ -532,6 +532,15 @@ void setting_format(const struct setting *s, const void *struct_, char *out, siz
     }
 }
 
+bool setting_is_same(const struct setting *s, const void *struct_a, const void *struct_b)
+{
+    enum { LONGEST = 4096 }; /* a full timetable */
+    char a[LONGEST], b[LONGEST];
+    setting_format(s, struct_a, a, sizeof a);
+    setting_format(s, struct_b, b, sizeof b);
+    return strcmp(a, b) == 0;
+}
+
 /* ---- a document */
 
 struct config *config_parse(const char *path, const char *text, size_t len, struct complaints *out)

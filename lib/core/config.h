@@ -6,8 +6,6 @@
 #ifndef CORE_CONFIG_H
 #define CORE_CONFIG_H
 
-#include <stdio.h>
-
 #include "core/err.h"
 #include "market/setting.h"
 
@@ -47,6 +45,8 @@ void config_where(const struct config *c, const char *section, const char *key, 
 bool setting_parse(const struct setting *s, const char *text, void *out_struct, struct err *err);
 /* The value as a user would write it. */
 void setting_format(const struct setting *s, const void *struct_, char *out, size_t size);
+/* Do two structs hold the same value? */
+bool setting_is_same(const struct setting *s, const void *struct_a, const void *struct_b);
 
 /* ---- programs */
 struct program {
@@ -66,8 +66,5 @@ int program_settings(const struct program *p, int argc, char **argv, void *out);
 /* A secret from a file: its first line without the newline, at most size-1 bytes; refused when the file is
  * missing, empty, or readable by others than its owner's group (mode & 007). */
 bool secret_read(const char *path, char *out, size_t size, struct err *err);
-
-/* The file printed for a table: every key at its default under its help as a comment. */
-void settings_print(FILE *to, const struct setting *table, size_t count);
 
 #endif

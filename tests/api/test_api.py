@@ -958,7 +958,7 @@ def test_questdb_dies_and_comes_back(api, made_up, questdb):
     told = [f["execution_id"] for f in api.items(f"{V1}/fills", account=a, limit=1000)]
     assert len(told) == len(set(told)) and acknowledged <= set(told)
     questdb.query("SELECT wait_wal_table('order_events')")
-    recorded = [r[0] for r in questdb.query(f"SELECT execution_id FROM order_events WHERE account = '{a}'")]
+    recorded = [r[0].split("\t")[1] for r in questdb.query(f"SELECT packed FROM order_events WHERE account = '{a}'")]
     assert sorted(recorded) == sorted(told)
     api.end(signal.SIGKILL)
     api.start()

@@ -17,14 +17,13 @@ static void params_set(struct script *s, const char *text)
 {
     const struct strategy_plugin *d = s->config.strategy;
     struct err err;
-    for (size_t i = 0; i < d->params_count; i++)
-        if (!setting_parse(&d->params[i], d->params[i].fallback, s->config.params, &err))
-            fail_msg("default of %s: %s", d->params[i].name, err.text);
     char *copy = must_strdup(text), *save = NULL;
     for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
         char *value = strchr(word, '=');
         *value++ = '\0';
-        bool found = false;
+        bool found = strcmp(word, "quantity") == 0;
+        if (found)
+            s->config.quantity = strtoll(value, NULL, 10);
         for (size_t i = 0; i < d->params_count; i++)
             if (strcmp(d->params[i].name, word) == 0) {
                 found = true;
@@ -52,12 +51,22 @@ void script_start(struct script *s, const struct strategy_plugin *plugin, const 
     for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
         text_copy(s->config.symbols.names[s->config.symbols.count++], SYMBOL_SIZE, word);
     free(copy);
+    for (size_t i = 0; i < plugin->params_count; i++)
+        if (!setting_parse(&plugin->params[i], plugin->params[i].fallback, s->config.params, &err))
+            fail_msg("default of %s: %s", plugin->params[i].name, err.text);
     params_set(s, params);
     s->runner = runner_new(calendar_ns(date, 1800), 0);
     assert_non_null(s->runner);
     if (runner_add(s->runner, &s->config, &err) < 0)
         fail_msg("start refused: %s", err.text);
     runner_start(s->runner);
+}
+
+void script_change(struct script *s, const char *params)
+{
+    params_set(s, params);
+    runner_change(s->runner, 0, &s->config);
+    runner_time(s->runner, runner_now_ns(s->runner));
 }
 
 void script_end(struct script *s)

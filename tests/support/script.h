@@ -18,6 +18,8 @@ struct script {
 void script_start(struct script *s, const struct strategy_plugin *plugin, const char *symbols, const char *params,
                   int32_t date, int64_t days);
 void script_end(struct script *s);
+/* What the file would be edited to: hot parameters alone take effect; "quantity=200" is the instance's. Then the time's tick. */
+void script_change(struct script *s, const char *params);
 
 int64_t script_at(struct script *s, const char *session_time);
 /* A bar that begins at the session time, all four prices given in one or two (open, close); then its end's tick. */

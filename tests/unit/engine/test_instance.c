@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "engine/instance.h"
+#include "tests/support/rows.h"
 
 static char folder[64];
 
@@ -158,6 +159,77 @@ static void the_shipped_configuration_is_right(void **state)
     instances_free(&list);
 }
 
+/* ---- what differs, and what the environment says */
+
+#define CROSS "strategy: ma_crossover\n" COMMON
+static const struct edit_row {
+    const char *name, *was, *is, *cold, *hot;
+} edit_rows[] = {
+    { "a comment", CROSS, "# mine\n" CROSS, "", "" },
+    { "a default written out", CROSS, CROSS "days: 5\nparams:\n  fast: 10\n", "", "" },
+    { "a hot parameter", CROSS, CROSS "params:\n  fast: 7\n", "", "params: fast 10 -> 7" },
+    { "the quantity", CROSS, "strategy: ma_crossover\nsymbols: [SPY]\ncapital: 1000 USD\nquantity: 11\n", "", "quantity 10 -> 11" },
+    { "a risk limit", CROSS, CROSS "risk:\n  max_loss: 20 USD\n", "", "risk: max_loss 0 USD -> 20 USD" },
+    { "a cold parameter", CROSS, CROSS "params:\n  slow: 40\n  exit: close-9m\n", "params: slow 30 -> 40",
+      "params: exit close-5m -> close-9m" },
+    { "symbols and capital", CROSS, "strategy: ma_crossover\nsymbols: [SPY, IBM]\ncapital: 2000 USD\nquantity: 10\n",
+      "symbols [SPY] -> [SPY, IBM], capital 1000 USD -> 2000 USD", "" },
+    { "another strategy", CROSS, "strategy: moody_trader\n" COMMON, "strategy ma_crossover -> moody_trader", "" },
+};
+
+static void tells_what_differs(void **state)
+{
+    const struct edit_row *row = *state;
+    struct instance_config was, is;
+    char cold[300], hot[300];
+    memset(&complaints, 0, sizeof complaints);
+    instance_read_record(row->was, "was.yaml", "one", STRATEGIES, &was, &complaints);
+    instance_read_record(row->is, "is.yaml", "one", STRATEGIES, &is, &complaints);
+    assert_string_equal(complaints.text, "");
+    instance_difference(&was, &is, cold, hot, sizeof cold);
+    assert_string_equal(cold, row->cold);
+    assert_string_equal(hot, row->hot);
+    instance_clear(&was);
+    instance_clear(&is);
+}
+
+static void the_environment_goes_before_the_file_and_is_on_record(void **state)
+{
+    (void)state;
+    struct instance_config again;
+    setenv("BELL_INSTANCE_CROSS_2_QUANTITY", "3", 1);
+    setenv("BELL_INSTANCE_CROSS_2_PARAMS_FAST", "4", 1);
+    setenv("BELL_INSTANCE_CROSS_2_RISK_MAX_LOSS", "9 USD", 1);
+    setenv("BELL_INSTANCE_CROSS_2_SYMBOLS", "[IBM]", 1);
+    setenv("BELL_INSTANCE_CROSS_2_CAPITAL", "", 1); /* set to nothing: not set */
+    write_file("cross-2.yaml", CROSS "days: 3");
+    read_all();
+    unsetenv("BELL_INSTANCE_CROSS_2_PARAMS_FAST");
+    assert_string_equal(complaints.text, "");
+    const struct instance_config *c = &list.items[0];
+    instance_read_record(c->text, "again.yaml", "cross-2", STRATEGIES, &again, &complaints);
+    for (int i = 0; i < 2; i++, c = &again) {
+        assert_int_equal(c->quantity, 3);
+        assert_int_equal(c->risk.max_loss, 9 * USD);
+        assert_int_equal(c->capital, 1000 * USD);
+        assert_string_equal(c->symbols.names[0], "IBM");
+        assert_int_equal(*(const int64_t *)c->params, 4); /* fast is its first member */
+        assert_string_equal(c->text, CROSS "days: 3\n# environment: BELL_INSTANCE_CROSS_2_SYMBOLS=[IBM]\n"
+                                     "# environment: BELL_INSTANCE_CROSS_2_QUANTITY=3\n"
+                                     "# environment: BELL_INSTANCE_CROSS_2_RISK_MAX_LOSS=9 USD\n"
+                                     "# environment: BELL_INSTANCE_CROSS_2_PARAMS_FAST=4\n");
+        assert_string_equal(c->hash, list.items[0].hash);
+    }
+    instance_clear(&again);
+    instances_free(&list);
+    setenv("BELL_INSTANCE_CROSS_2_QUANTITY", "many", 1);
+    read_all();
+    says("environment BELL_INSTANCE_CROSS_2_QUANTITY: \"many\" is not a whole number");
+    unsetenv("BELL_INSTANCE_CROSS_2_QUANTITY");
+    unsetenv("BELL_INSTANCE_CROSS_2_RISK_MAX_LOSS");
+    unsetenv("BELL_INSTANCE_CROSS_2_SYMBOLS");
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, finish)
@@ -165,6 +237,7 @@ int main(void)
         CASE(a_folder_of_two),          CASE(all_mistakes_of_all_files_at_once), CASE(a_symbol_twice),
         CASE(an_empty_folder),          CASE(a_folder_that_is_not_there),        CASE(two_files_for_one_instance),
         CASE(the_shipped_configuration_is_right), CASE(one_file_is_one_instance),
+        CASE(the_environment_goes_before_the_file_and_is_on_record),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL) + RUN_ROWS("a difference", tells_what_differs, edit_rows);
 }

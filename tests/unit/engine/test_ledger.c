@@ -57,7 +57,7 @@ static int begin(void **state)
     reopen();
     struct ledger_run run = { .instance = "night", .run_id = "11111111-2222-4333-8444-555555555555", .config_hash = "c",
                               .plugin_hash = "p", .started_ns = 1381132800 * SECOND_NS, .version = 1, .starts = 1 };
-    ledger_put_run(ledger, &run);
+    ledger_put_run(ledger, &run, "strategy: p\n");
     return 0;
 }
 
@@ -89,6 +89,8 @@ static void a_run_is_found_again(void **state)
     assert_string_equal(run->run_id, "11111111-2222-4333-8444-555555555555");
     assert_int_equal(run->started_ns, 1381132800 * SECOND_NS);
     assert_false(run->ended);
+    assert_string_equal(ledger_config(ledger, "night"), "strategy: p\n");
+    assert_null(ledger_config(ledger, "day"));
     ledger_put_end(ledger, "night", 2);
     reopen();
     assert_true(ledger_run(ledger, "night")->ended);
@@ -189,7 +191,7 @@ static void run_put(int64_t version)
 {
     struct ledger_run run = { .instance = "night", .run_id = "11111111-2222-4333-8444-555555555555", .config_hash = "c",
                               .plugin_hash = "p", .started_ns = 1381132800 * SECOND_NS, .version = version, .starts = version };
-    ledger_put_run(ledger, &run);
+    ledger_put_run(ledger, &run, "strategy: p\n");
 }
 
 static void a_run_taken_up_again_keeps_its_sessions_however_often(void **state)
@@ -224,6 +226,27 @@ static void fees_are_found_again(void **state)
     assert_int_equal(runner_book(runner, 0, 0)->fills, 3);
 }
 
+/* A restart in the middle of a session knows what it began with: a loss counts from there. */
+static void what_a_session_began_with_is_found_again(void **state)
+{
+    (void)state;
+    struct part buy = order(1, SIDE_BUY, 10);
+    size_t count;
+    config.risk.max_loss = 50 * USD;
+    ledger_put_due(ledger, "night", 20131007, -1, -1, (struct price){ 1000 * USD });
+    ledger_put_intent(ledger, "night", "SPY", &buy);
+    ledger_put_fill(ledger, "night", &buy, 10, (struct price){ 100 * USD });
+    ledger_put_final(ledger, "night", &buy, ORDER_FILLED);
+    reopen();
+    runner_prime(runner, 0, (struct price){ 96 * USD }, (struct price){ 100 * USD }, PRICE_NONE, runner_now_ns(runner));
+    ledger_restore(ledger, runner, 0, "p", true);
+    runner_start(runner);
+    runner_bar(runner, 0, &(struct bar){ .open_time_ns = runner_now_ns(runner), .open = { 96 * USD }, .close = { 95 * USD } });
+    runner_time(runner, runner_now_ns(runner)); /* lost 10 since the restart, 50 since the open */
+    runner_open_parts(runner, &count);
+    assert_int_equal(count, 1);
+}
+
 /* What a turn wrote is there as a whole or not at all: at whichever byte the file was cut. */
 static void a_turn_cut_off_in_the_middle_never_was(void **state)
 {
@@ -238,7 +261,7 @@ static void a_turn_cut_off_in_the_middle_never_was(void **state)
     FILE *f = fopen(path, "rb");
     fseek(f, 0, SEEK_END);
     before = (uint64_t)ftell(f);
-    ledger_put_due(ledger, "night", 20131007, 0, -1);
+    ledger_put_due(ledger, "night", 20131007, 0, -1, PRICE_NONE);
     ledger_put_intent(ledger, "night", "SPY", &buy);
     ledger_put_state(ledger, "night", "p", &was, sizeof was, (int64_t[]){ 5 }, 1);
     ledger_flush(ledger);
@@ -296,6 +319,7 @@ int main(void)
         CASE(any_state_survives_its_text),
         CASE(a_run_taken_up_again_keeps_its_sessions_however_often),
         CASE(fees_are_found_again),
+        CASE(what_a_session_began_with_is_found_again),
         CASE(a_turn_cut_off_in_the_middle_never_was),
         CASE(a_long_journal_is_read_in_one_pass),
         CASE(a_second_engine_is_refused),

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "core/base.h"
+#include "tests/support/rows.h"
 #include "tests/support/script.h"
 
 /* A strategy that does what the test says and writes down what it is told. */
@@ -89,12 +90,19 @@ static void on_fill(void *state, const struct strategy_host *host, const struct 
     if (on_fill_do)
         on_fill_do();
 }
+static void on_params(void *state, const struct strategy_host *host)
+{
+    (void)state;
+    hear("params %d", (int)host->quantity);
+}
 static void stop(void *state, const struct strategy_host *host) { (void)state; (void)host; hear("stop"); }
 
+static const char *const table_names[] = { "red", "blue", NULL };
 static const struct setting params[] = {
     SETTING_OF_SESSION_TIME(struct puppet, early, .fallback = "open-30m", .help = "x"),
-    SETTING_OF_SESSION_TIME(struct puppet, at, .fallback = "open+30m", .help = "x"),
+    SETTING_OF_SESSION_TIME(struct puppet, at, .fallback = "open+30m", .hot = true, .help = "x"),
     SETTING_OF_BOOL(struct puppet, overnight, .fallback = "true", .help = "x"),
+    SETTING_OF_TIMETABLE(struct puppet, table, .names = table_names, .fallback = "{}", .hot = true, .help = "x"),
 };
 static const struct strategy_duty duties[] = {
     { .name = "early", .at = offsetof(struct puppet, early) },
@@ -104,7 +112,7 @@ static const struct strategy_duty duties[] = {
 static const struct strategy_plugin plugin = {
     .abi = STRATEGY_ABI, .size = sizeof plugin, .name = "puppet", .summary = "x", .state_size = sizeof(struct puppet),
     .params = params, .params_count = COUNT_OF(params), .duties = duties, .duties_count = COUNT_OF(duties),
-    .holds_overnight = overnight, .start = start, .on_session_open = on_open, .on_session_close = on_close,
+    .holds_overnight = overnight, .start = start, .on_params = on_params, .on_session_open = on_open, .on_session_close = on_close,
     .on_bar = on_bar, .on_duty = on_duty, .on_order = on_order, .on_fill = on_fill, .stop = stop,
 };
 
@@ -196,6 +204,66 @@ static void every_row_of_a_timetable_is_fired(void **state)
     assert_string_equal(heard_since(), "duty 2 late 0");
     script_time(&other, "close");
     assert_string_equal(heard_since(), "close");
+    script_end(&other);
+    heard_since();
+}
+
+/* ---- edited while it runs */
+
+static const struct change_row {
+    const char *name, *first, *at, *second, *at_once, *later;
+} change_rows[] = {
+    { "a duty moves", "", "open+10m", "at=open+45m", "params 100", "duty 1 late 0" },
+    { "one whose new time has passed fires at once", "", "open+20m", "at=open+5m", "params 100; duty 1 late 900", "" },
+    { "one that has fired does not fire again", "", "open+31m", "at=open+45m", "params 100", "" },
+    { "what is cold stays", "", "open+10m", "early=open+45m overnight=false", "", "duty 1 late 0" },
+    { "the quantity", "", "open+10m", "quantity=7", "params 7", "duty 1 late 0" },
+    { "a timetable's row of now fires at once, those to come later", "table={open:red,open+40m:blue}", "open+10m",
+      "table={open-5m:blue,open:blue,open+5m:red,open+45m:red,open+2h:red}", "params 100; duty 2 late 300",
+      "duty 1 late 0; duty 2 late 0" },
+    { "the same rows fire no second time", "table={open:red,open+40m:blue}", "open+41m", "quantity=7", "params 7", "" },
+    { "another value of the row that holds fires once more", "table={open:red,open+40m:blue}", "open+10m",
+      "table={open:blue,open+40m:blue}", "params 100; duty 2 late 600", "duty 1 late 0; duty 2 late 0" },
+};
+
+static void an_edit_takes_hold(void **state)
+{
+    const struct change_row *row = *state;
+    struct script other;
+    script_start(&other, &plugin, "SPY", row->first, 20131007, 2);
+    script_time(&other, row->at);
+    heard_since();
+    script_change(&other, row->second);
+    assert_string_equal(heard_since(), row->at_once);
+    for (int minute = 1; minute <= 46; minute++) {
+        char at[32];
+        snprintf(at, sizeof at, "open+%dm", minute);
+        script_time(&other, at);
+    }
+    assert_string_equal(heard_since(), row->later);
+    script_end(&other);
+    heard_since();
+}
+
+/* What a day has cost counts from its start, whoever runs it. */
+static void a_session_begins_once(void **state)
+{
+    (void)state;
+    struct script other;
+    struct err err;
+    script_start(&other, &plugin, "SPY", "", 20131007, 2);
+    runner_free(other.runner);
+    other.config.risk.max_loss = 500 * USD;
+    other.runner = runner_new(calendar_ns(20131007, 12 * 3600), 0);
+    assert_int_equal(runner_add(other.runner, &other.config, &err), 0);
+    runner_restore_book(other.runner, 0, 0, SIDE_BUY, 100, (struct price){ 100 * USD });
+    runner_prime(other.runner, 0, (struct price){ 96 * USD }, (struct price){ 100 * USD }, PRICE_NONE, calendar_ns(20131007, 12 * 3600));
+    runner_restore_worth(other.runner, 0, 20131007, other.config.capital);
+    runner_start(other.runner);
+    script_bar(&other, "open+3h", "SPY", 96, 95.5);
+    assert_string_equal(script_said(&other), ""); /* lost 450 */
+    script_bar(&other, "open+181m", "SPY", 95.5, 95);
+    assert_string_equal(script_said(&other), "sell 100 SPY market day #1"); /* lost 500 in all, 100 since the restart */
     script_end(&other);
     heard_since();
 }
@@ -974,7 +1042,8 @@ int main(void)
         CASE(what_did_not_get_out_is_closed_at_the_next_open),
         CASE(a_restart_goes_on_where_the_journal_ends),
         CASE(a_restart_is_given_the_bars_it_missed),
+        cmocka_unit_test(a_session_begins_once),
         cmocka_unit_test(books_are_the_sum_of_the_fills),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL) + RUN_ROWS("an edit", an_edit_takes_hold, change_rows);
 }

@@ -140,9 +140,14 @@ static void agrees_with_plain_averages(void **state)
     uint64_t seed = 20131007;
     double closes[400];
     int64_t cents = 10000;
-    int trades = 0;
+    int trades = 0, length = 7;
     begin("fast=7 slow=23", 1);
     for (int i = 0; i < 380; i++) {
+        if (i % 90 == 89) { /* edited while it runs: as if it had been so all along; slow is cold, it stays */
+            char edit[32];
+            snprintf(edit, sizeof edit, "fast=%d slow=24", length = 3 + (int)(random_next(&seed) % 18));
+            script_change(&s, edit);
+        }
         cents += (int64_t)(random_next(&seed) % 21) - 10;
         closes[i] = (double)cents / 100;
         bar(i, closes[i]);
@@ -153,12 +158,26 @@ static void agrees_with_plain_averages(void **state)
         int64_t fast = 0, slow = 0;
         for (int k = 0; k < 23 && i >= 22; k++) {
             int64_t c = (int64_t)(closes[i - k] * 100 + 0.5);
-            fast += k < 7 ? c : 0;
+            fast += k < length ? c : 0;
             slow += c;
         }
-        assert_int_equal(script_position(&s, 0), i >= 22 && fast * 23 > slow * 7 ? 100 : 0);
+        assert_int_equal(script_position(&s, 0), i >= 22 && fast * 23 > slow * length ? 100 : 0);
     }
     assert_true(trades > 5);
+}
+
+static void an_edited_exit_holds_today(void **state)
+{
+    (void)state;
+    begin("fast=1 slow=2", 1);
+    bar(0, 10);
+    bar(1, 11);
+    assert_string_equal(script_said(&s), "buy 100 SPY market day #1");
+    script_fill(&s, 1, 100, 11);
+    script_change(&s, "exit=open+3m");
+    assert_string_equal(script_said(&s), "");
+    bar(2, 12);
+    assert_string_equal(script_said(&s), "sell 100 SPY market day #2");
 }
 
 int main(void)
@@ -172,6 +191,7 @@ int main(void)
         cmocka_unit_test_teardown(overnight_runs_on_and_ends_in_the_last_session, finish),
         cmocka_unit_test_teardown(extended_bars_are_not_counted, finish),
         cmocka_unit_test_teardown(agrees_with_plain_averages, finish),
+        cmocka_unit_test_teardown(an_edited_exit_holds_today, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,6 +112,20 @@ static void same_bars_same_trades(void **state)
     assert_string_equal(script_said(&s), first);
 }
 
+static void an_edited_mood_is_felt_at_once(void **state)
+{
+    (void)state;
+    script_time(&s, "open");
+    assert_string_equal(script_said(&s), "buy 100 BAC market day #1");
+    script_fill(&s, 1, 100, 14);
+    script_time(&s, "open+1h");
+    script_change(&s, "moods={open:calm,open+2h:gloomy}");
+    assert_string_equal(script_said(&s), "sell 100 BAC market day #2");
+    script_fill(&s, 2, 100, 14);
+    script_time(&s, "open+2h");
+    assert_string_equal(script_said(&s), "sell 100 BAC market day #3");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +135,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(calm_closes, begin, finish),
         cmocka_unit_test_setup_teardown(the_mood_of_a_late_start_is_that_of_now, begin, finish),
         cmocka_unit_test_setup_teardown(same_bars_same_trades, begin, finish),
+        cmocka_unit_test_setup_teardown(an_edited_mood_is_felt_at_once, begin, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

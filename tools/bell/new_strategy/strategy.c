@@ -11,9 +11,10 @@ struct state { /* the parameters first; all of it is saved and given back after 
 };
 
 static const struct setting params[] = {
-    SETTING_INT64(struct state, rise, SETTING_PERCENT, .unit = "%", .min = 1, .max = 1000000, .fallback = "0.1 %",
+    SETTING_INT64(struct state, rise, SETTING_PERCENT, .unit = "%", .min = 1, .max = 1000000, .fallback = "0.1 %", .hot = true,
                   .help = "How far above the session's open a close must be to buy."),
-    SETTING_OF_SESSION_TIME(struct state, exit, .fallback = "close-5m", .help = "When to be out for the day."),
+    SETTING_OF_SESSION_TIME(struct state, exit, .fallback = "close-5m", .hot = true,
+                            .help = "When to be out for the day."),
 };
 
 enum { DUTY_EXIT };
