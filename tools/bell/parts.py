@@ -53,8 +53,9 @@ class Plan:
 def saved_plan():
     """What the parts were last started for."""
     try:
-        return Plan(**json.loads((RUN / "plan.json").read_text()))
-    except (OSError, ValueError, TypeError):
+        saved = json.loads((RUN / "plan.json").read_text())
+        return Plan(**saved | {"symbols": tuple(saved["symbols"])})
+    except (OSError, ValueError, TypeError, KeyError):
         return Plan()
 
 
@@ -162,7 +163,7 @@ def engine_argv(plan, p):
 
 def _engine_ready(_p):
     with open(LOG / "engine.log", "rb") as log:
-        return b" event=run_started " in log.read(1 << 20)
+        return b" event=run_" in log.read(1 << 20)
 
 
 PARTS = [
