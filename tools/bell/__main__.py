@@ -19,7 +19,7 @@ def arguments(argv):
     for name in ("bars", "config", "speed", "seed", "port", "to", "out", "broker", "feed", "key-file", "secret-file"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--from", dest="start")
-    for name in ("json", "follow", "quick", "list", "schema", "live", "compose"):
+    for name in ("json", "follow", "quick", "list", "schema", "new", "live", "compose"):
         parser.add_argument(f"--{name}", action="store_true")
     return parser.parse_intermixed_args(argv)
 

@@ -1,6 +1,7 @@
 """./bell demo and ./bell up: start the parts, watch the week, say what came of it."""
 
 import json
+import shutil
 import sys
 import time
 from decimal import Decimal
@@ -42,8 +43,9 @@ def check_keys(plan):
                            "docs/alpaca.md goes through it."])
 
 
-def start(plan, crew):
-    """A new exchange, with a new account, under the API that stays. At another's exchange what runs for the same plan runs on."""
+def start(plan, crew, anew):
+    """A new exchange under the API that stays; anew: with a new account, else with the one its state has. At another's exchange what
+    runs for the same plan runs on."""
     crew.check_ports([part.name for part in plan.parts()])
     process.stop(parts.SUPERVISOR, 60)
     if plan.is_local or plan != parts.saved_plan():
@@ -51,6 +53,8 @@ def start(plan, crew):
             if process.find(name) is not None:
                 talk.step("stopping", f"the {name} of the last run")
                 parts.stop(name)
+    if plan.is_local and anew:
+        shutil.rmtree(plan.state, ignore_errors=True)
     plan.save()
     for part in plan.parts():
         if crew.start(part.name):
@@ -72,9 +76,12 @@ def up(args):
     world = "1" if args.bars or args.start else "real"
     plan = plan_of(args, {None: world, "max": "lockstep"}.get(args.speed, args.speed))
     crew = parts.Crew(plan)
+    plan.state = plan.kept_state()
     try:
         say_market(plan)
-        start(plan, crew)
+        if plan.is_local and plan.state.exists() and not args.new:
+            talk.step("resumed", f"where it was left, with the account of then ({near(plan.state)}); --new begins again")
+        start(plan, crew, args.new)
         supervisor.begin()
     except BaseException:
         crew.undo()
@@ -86,11 +93,12 @@ def up(args):
 
 def demo(args):
     plan = plan_of(args, "lockstep" if args.speed in (None, "max") else args.speed)
+    plan.state = VAR / "exchange" / "demo"
     crew = parts.Crew(plan)
     began = time.monotonic()
     try:
         say_market(plan)
-        start(plan, crew)
+        start(plan, crew, anew=True)
         account = parts.broker_account(crew.ports)["account_number"]
         trading = time.monotonic()
         watch(crew, account)

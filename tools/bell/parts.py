@@ -6,8 +6,8 @@ import signal
 import subprocess
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from hashlib import sha256
+from pathlib import Path
 from typing import Callable
 
 import process
@@ -35,6 +35,7 @@ class Plan:
     feed: str = "iex"
     key_file: str = str(SECRETS / "alpaca-key")
     secret_file: str = str(SECRETS / "alpaca-secret")
+    state: Path | None = None   # where the exchange keeps its accounts; None: nowhere
 
     @property
     def is_local(self):
@@ -46,15 +47,24 @@ class Plan:
     def save(self):
         RUN.mkdir(parents=True, exist_ok=True)
         new = RUN / "plan.new"
-        new.write_text(json.dumps(asdict(self)))
+        new.write_text(json.dumps(asdict(self), default=str))
         new.replace(RUN / "plan.json")
+
+    def source(self):
+        """Bars of one minute and symbol differ from market to market: each market is a source of its own."""
+        return f"recorded-{sha256(str(self.bars).encode()).hexdigest()[:8]}" if self.bars else f"synthetic-{self.seed or 1}"
+
+    def kept_state(self):
+        """The folder of this market: its accounts go on where they were when it is brought up again."""
+        market = repr((self.bars, self.start, self.seed, sorted(self.symbols), self.cash, self.speed == "real"))
+        return VAR / "exchange" / f"{self.source()}-{sha256(market.encode()).hexdigest()[:8]}"
 
 
 def saved_plan():
     """What the parts were last started for."""
     try:
         saved = json.loads((RUN / "plan.json").read_text())
-        return Plan(**saved | {"symbols": tuple(saved["symbols"])})
+        return Plan(**saved | {"symbols": tuple(saved["symbols"]), "state": Path(saved["state"]) if saved["state"] else None})
     except (OSError, ValueError, TypeError, KeyError):
         return Plan()
 
@@ -138,6 +148,8 @@ def exchange_argv(plan, p):
         argv += ["--from", plan.start]
     if plan.seed:
         argv += ["--seed", plan.seed]
+    if plan.state:
+        argv += ["--state", plan.state]
     return argv
 
 
@@ -147,8 +159,7 @@ def _keys(plan):
 
 
 def _streamer_argv(plan, p):
-    # Bars of one minute and symbol differ from market to market: each market is a source of its own.
-    source = ["--source", "recorded" if plan.bars else f"synthetic-{plan.seed or 1}"] if plan.is_local else []
+    source = ["--source", plan.source()] if plan.is_local else []
     rest, trades, data, _ = broker_urls(plan, p)
     return [BIN / "bell-streamer", "--port", p["relay"], "--rest-url", rest, "--trades-url", trades, "--data-url", data,
             "--api-url", api_url(p), "--state", VAR / "streamer", *source, *_keys(plan)]
@@ -244,13 +255,12 @@ class Crew:
                 self.peaks[part.name] = max(self.peaks.get(part.name, 0), process.peak_memory(pid))
 
     def keep_up(self):
-        """Starts again what died on the way; what it had to deliver is on disk. The exchange keeps its accounts in memory:
-        without it there is nothing to go on with."""
+        """Starts again what died on the way; what it had to deliver is on disk."""
         for name in ("exchange", "questdb", "api", "streamer"):
             if process.find(name) is not None:
                 continue
             sentence = f"{name} ended in the middle (status {process.last_status(name)})."
-            if name == "exchange" or self.revived.count(name) == REVIVALS:
+            if self.revived.count(name) == REVIVALS:
                 self.failed(name, sentence)
             talk.step("restart", sentence)
             (LOG / f"{name}.log").rename(LOG / f"{name}.died.log")
