@@ -17,7 +17,7 @@ from conftest import OPENAPI, resolve, wait_until
 
 V1 = "/api/v1"
 INGEST = {path: resolve(op["post"]["requestBody"]["content"]["application/json"]["schema"]["oneOf"][0])
-          for path, op in OPENAPI["paths"].items() if "post" in op}
+          for path, op in OPENAPI["paths"].items() if "application/json" in op.get("post", {}).get("requestBody", {}).get("content", {})}
 
 
 # ---- making records
