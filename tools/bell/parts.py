@@ -6,6 +6,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Callable
 
 import process
@@ -28,6 +29,16 @@ class Plan:
     seed: str | None = None
     symbols: tuple = ()
     cash: int = DEMO_CASH
+    state: Path | None = None   # where the exchange keeps its accounts; None: nowhere
+
+    def source(self):
+        """Bars of one minute and symbol differ from market to market: each market is a source of its own."""
+        return f"recorded-{sha256(str(self.bars).encode()).hexdigest()[:8]}" if self.bars else f"synthetic-{self.seed or 1}"
+
+    def kept_state(self):
+        """The folder of this market: its accounts go on where they were when it is brought up again."""
+        market = repr((self.bars, self.start, self.seed, sorted(self.symbols), self.cash, self.speed == "real"))
+        return VAR / "exchange" / f"{self.source()}-{sha256(market.encode()).hexdigest()[:8]}"
 
 
 @dataclass
@@ -101,6 +112,8 @@ def exchange_argv(plan, p):
         argv += ["--from", plan.start]
     if plan.seed:
         argv += ["--seed", plan.seed]
+    if plan.state:
+        argv += ["--state", plan.state]
     return argv
 
 
@@ -109,11 +122,9 @@ def _keys():
 
 
 def _streamer_argv(plan, p):
-    # Bars of one minute and symbol differ from market to market: each market is a source of its own.
-    source = f"recorded-{sha256(str(plan.bars).encode()).hexdigest()[:8]}" if plan.bars else f"synthetic-{plan.seed or 1}"
     return [BIN / "bell-streamer", "--port", p["relay"], "--rest-url", exchange_url(p),
             "--trades-url", f"ws://127.0.0.1:{p['exchange']}/stream", "--data-url", f"ws://127.0.0.1:{p['exchange']}/v2/iex",
-            "--api-url", api_url(p), "--state", VAR / "streamer", "--source", source, *_keys()]
+            "--api-url", api_url(p), "--state", VAR / "streamer", "--source", plan.source(), *_keys()]
 
 
 def engine_argv(plan, p):
@@ -197,13 +208,12 @@ class Crew:
                 self.peaks[part.name] = max(self.peaks.get(part.name, 0), process.peak_memory(pid))
 
     def keep_up(self):
-        """Starts again what died on the way; what it had to deliver is on disk. The exchange keeps its accounts in memory:
-        without it there is nothing to go on with."""
+        """Starts again what died on the way; what it had to deliver is on disk."""
         for name in ("exchange", "questdb", "api", "streamer"):
             if process.find(name) is not None:
                 continue
             sentence = f"{name} ended in the middle (status {process.last_status(name)})."
-            if name == "exchange" or self.revived.count(name) == REVIVALS:
+            if self.revived.count(name) == REVIVALS:
                 self.failed(name, sentence)
             talk.step("restart", sentence)
             (LOG / f"{name}.log").rename(LOG / f"{name}.died.log")
@@ -264,8 +274,8 @@ def stop_all():
     return status
 
 
-def describe():
-    """What status shows, one dict a part."""
+def describe(detail=True):
+    """What status shows, one dict a part. detail: with what the running ones say of themselves."""
     p, rows = ports(), []
     for part in PARTS:
         pid, code = process.find(part.name), process.exit_status(part.name)
@@ -275,7 +285,7 @@ def describe():
             row["since"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(process.started_at(pid)))
             try:
                 row["state"] = "running" if part.is_ready(p) else "not ready"
-                row["detail"] = _DETAIL.get(part.name, lambda p: "")(p) if row["state"] == "running" else ""
+                row["detail"] = _DETAIL[part.name](p) if detail and part.name in _DETAIL and row["state"] == "running" else ""
             except web.Unreachable as e:
                 row["state"], row["detail"] = "not ready", str(e)
         elif code is not None:
