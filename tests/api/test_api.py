@@ -1030,8 +1030,3 @@ def test_a_suspended_table_is_said(api, questdb):
     finally:
         questdb.query("ALTER TABLE equity RESUME WAL")
     assert api.get("/readyz") == {"status": "ready"}
-
-
-def test_every_route_was_asked(api):
-    wanted = {(m.upper(), p) for p, op in OPENAPI["paths"].items() for m in op}
-    assert wanted <= api.exercised
