@@ -42,6 +42,10 @@ void runner_prime(struct runner *r, int symbol, struct price last, struct price 
  * that it goes on as if it had not been away; what it orders is not sent, but for the bar of the minute just ended. */
 void runner_history(struct runner *r, int symbol, const struct bar *bar);
 
+/* A finished bar that was missed while the market's data were away; in the order of time, while it runs. Strategies take it for
+ * their indicators: what they order is not sent, but for the bar of the minute just ended. */
+void runner_missed(struct runner *r, int symbol, const struct bar *bar);
+
 /* Plans the present session. Nothing below is called before. */
 void runner_start(struct runner *r);
 
@@ -158,6 +162,8 @@ int64_t runner_foreign_qty(const struct runner *r, int symbol);
 /* The instance goes on by another configuration, of which only hot settings differ (instance.h). Between two calls of
  * the market only: what is due by it fires with the next runner_time. The one before may be freed afterwards. */
 void runner_change(struct runner *r, int instance, const struct instance_config *config);
+/* Before the start: its run was over already. It is not heard of. */
+void runner_rest(struct runner *r, int instance);
 /* Ends an instance's run now (stop is called, ACTION_END is queued). */
 void runner_end(struct runner *r, int instance, const char *status, const char *why);
 

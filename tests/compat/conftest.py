@@ -25,6 +25,7 @@ from alpaca.trading.stream import TradingStream
 from websockets.sync.client import connect
 
 ROOT = Path(__file__).resolve().parents[2]
+CACHE = Path(os.environ.get("BELL_CACHE", ROOT / "var/cache"))  # what was fetched and built for these tests once
 PORTS = iter(range(int(os.environ.get("BELL_PORT_BASE", "28100")) + 100, 65536))
 PATIENCE = float(os.environ.get("BELL_PATIENCE", "60"))  # seconds until something that should have come counts as missing
 for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
@@ -43,6 +44,10 @@ def free_port():
                 return port
             except OSError:
                 pass
+
+
+def text_time(text):
+    return dt.datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def wait_until(what, is_so):
@@ -69,9 +74,6 @@ class Clock:
     def read(self):
         return json.loads(self.socket.recv(PATIENCE))[0]
 
-    def now(self):
-        return dt.datetime.fromisoformat(self.tick["t"].replace("Z", "+00:00")[:26].rstrip("Z"))
-
     def to(self, time):
         """The market moves to time, and all that happens then has happened."""
         goal = market.text(time)
@@ -80,16 +82,13 @@ class Clock:
             self.tick = self.read()
         return self
 
-    def settle(self):
-        """One more tick of the same instant, or the next that has one: what was sent has been dealt with."""
-
 
 class Exchange:
     def __init__(self, request, bars, start, *words):
-        self.log = Path(bars).parent / f"exchange-{start:%d-%H%M}-{len(list(Path(bars).parent.iterdir()))}.log"
         port = free_port()
+        self.log = Path(bars).parent / f"exchange-{port}.log"
         self.url, self.ws = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"
-        self.process = subprocess.Popen([request.config.getoption("--exchange-binary"), "--bars", bars, "--from", market.text(start),
+        self.process = subprocess.Popen([request.config.getoption("--exchange-binary"), "--bars", bars, "--from", start,
                                          "--speed", "lockstep", "--port", str(port), *words],
                                         stdin=subprocess.DEVNULL, stdout=open(self.log, "w"), stderr=subprocess.STDOUT)
         self.accounts = 0
@@ -196,6 +195,27 @@ class Stream:
             assert not self.thread.is_alive()
 
 
+def run_cases(exchange, argv, env=None):
+    """What a program with cases of its own said of each: {name: (ok or failed, why)}. It may ask for the clock to be moved."""
+    process = subprocess.Popen([*map(str, argv)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                               env={**os.environ, "NO_PROXY": "127.0.0.1", **(env or {})})
+    found = {}
+    try:
+        for line in process.stdout:
+            word, _, rest = line.strip().partition(" ")
+            if word == "clock":
+                exchange.clock.to(market.at(market.TODAY, rest))
+                process.stdin.write("moved\n")
+                process.stdin.flush()
+            elif word in ("ok", "failed"):
+                name, _, why = rest.partition(": ")
+                found[name] = (word, why)
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
+    return found
+
+
 @pytest.fixture(scope="session")
 def bars(tmp_path_factory):
     return market.write(tmp_path_factory.mktemp("market") / "bars")
@@ -208,7 +228,7 @@ def standing(request, bars):
 
     def at(date, time):
         if (date, time) not in found:
-            found[date, time] = Exchange(request, bars, market.at(date, time))
+            found[date, time] = Exchange(request, bars, market.text(market.at(date, time)))
         return found[date, time]
     yield at
     for exchange in found.values():
@@ -247,7 +267,7 @@ def starting(request, bars, traders):
     mine = []
 
     def start(date, time, *words):
-        mine.append(Exchange(request, bars, market.at(date, time), *words))
+        mine.append(Exchange(request, bars, market.text(market.at(date, time)), *words))
         return traders(mine[-1])
     yield start
     for exchange in mine:
