@@ -13,9 +13,12 @@
 #include "exchange/auth.h"
 #include "exchange/customer.h"
 #include "exchange/driver.h"
+#include "exchange/events.h"
 #include "exchange/feed.h"
 #include "exchange/objects.h"
 #include "http/server.h"
+
+enum { FRAMES_BINARY, FRAMES_TEXT };
 
 struct exchange_settings {
     char host[64];
@@ -28,10 +31,13 @@ struct exchange_settings {
     int64_t cash, fee;
     int64_t slippage;
     int64_t rate_limit;
+    int stream_frames;
+    int64_t data_connections, stream_symbols;
     bool verbose;
 };
 
-struct stream; /* one WebSocket connection (stream.c) */
+struct stream;   /* one WebSocket connection (stream.c) */
+struct follower; /* one reader of server-sent events (rest_events.c) */
 
 struct exchange {
     struct exchange_settings settings;
@@ -46,6 +52,9 @@ struct exchange {
     double speed;    /* 0: lockstep; 1 in real time */
     int64_t now_ns;  /* the latest market time anybody was told */
     uint64_t events; /* trade events so far */
+    int64_t trades;  /* prints told on streams: their ids */
+    struct event_log event_log;
+    struct follower *followers; /* list */
     uint64_t requests;
     struct stream *streams; /* list */
     struct customer **customers; /* in order of the accounts' opening */
@@ -61,6 +70,8 @@ void exchange_free(struct exchange *x); /* when the loop is empty */
 /* Runs what is due. */
 void exchange_pump(struct exchange *x);
 int64_t exchange_now(struct exchange *x);
+/* The daily bar of today as far as it has come at now_ns; false: no regular minute has ended yet. */
+bool exchange_day(struct exchange *x, int symbol, int64_t now_ns, struct bar *out);
 static inline bool exchange_has_ticks(const struct exchange *x)
 {
     return x->driver.mode != DRIVER_REAL;
@@ -72,6 +83,12 @@ struct customer *exchange_customer(const struct exchange *x, const struct accoun
 /* ---- rest.c */
 void rest_request(void *ctx, const struct http_request *req, struct http_response *res);
 
+/* ---- rest_events.c */
+void events_trade(struct exchange *x, const struct trade_event *e);
+void events_flush(struct exchange *x); /* after an instant or a request: what is due */
+void events_second(struct exchange *x);
+void events_close(void *ctx, struct http_stream *t);
+
 /* ---- stream.c */
 bool stream_open(void *ctx, struct http_socket *s, const char *path, const char *content_type);
 void stream_message(void *ctx, struct http_socket *s, const char *data, size_t size, bool binary);
@@ -80,6 +97,7 @@ extern const char *const stream_paths[];
 void stream_second(struct exchange *x); /* ends connections that did not log in */
 void stream_trade(struct exchange *x, const struct trade_event *e);
 void stream_market(struct exchange *x, const struct instant *in);
+void stream_event(struct exchange *x, const struct market_event *e);
 void stream_tick(struct exchange *x); /* the driver's newest */
 
 #endif
