@@ -37,6 +37,14 @@ void table_init(const struct table *t, void *record)
     }
 }
 
+bool table_is_packed(const struct table *t)
+{
+    for (size_t i = 0; i < t->columns_count; i++)
+        if (t->columns[i].packed)
+            return true;
+    return false;
+}
+
 const struct column *table_column(const struct table *t, const char *name)
 {
     for (size_t i = 0; i < t->columns_count; i++)
@@ -158,9 +166,10 @@ bool column_from_db(const struct column *c, const char *text, void *record)
             return false;
         memcpy(to, &n, sizeof n);
         return true;
-    case COLUMN_TIME: { /* "2013-10-07 13:30:00.000000", without a zone */
+    case COLUMN_TIME: { /* "2013-10-07 13:30:00.000000" in a result, without a zone; packed with it */
         char zoned[TIME_TEXT_SIZE + 2];
-        if (text && (snprintf(zoned, sizeof zoned, "%sZ", text) >= (int)sizeof zoned ||
+        const char *zone = text && *text && text[strlen(text) - 1] == 'Z' ? "" : "Z";
+        if (text && (snprintf(zoned, sizeof zoned, "%s%s", text, zone) >= (int)sizeof zoned ||
                      !time_parse(zoned, strlen(zoned), &n)))
             return false;
         memcpy(to, &n, sizeof n);
@@ -172,6 +181,89 @@ bool column_from_db(const struct column *c, const char *text, void *record)
         break;
     }
     return false;
+}
+
+/* ---- packed */
+
+static const struct { char plain, letter; } escapes[] = { { '\\', '\\' }, { '\t', 't' }, { '\n', 'n' }, { '\r', 'r' } };
+
+static void pack_text(const char *text, struct buffer *out)
+{
+    for (;;) {
+        size_t size = strcspn(text, "\\\t\n\r");
+        buffer_add(out, text, size);
+        text += size;
+        if (!*text)
+            return;
+        for (size_t i = 0; i < COUNT_OF(escapes); i++)
+            if (escapes[i].plain == *text)
+                buffer_add(out, (const char[]){ '\\', escapes[i].letter }, 2);
+        text++;
+    }
+}
+
+void record_pack(const struct table *t, const void *record, struct buffer *out)
+{
+    bool first = true;
+    for (size_t i = 0; i < t->columns_count; i++) {
+        char scratch[COLUMN_SCRATCH];
+        if (!t->columns[i].packed)
+            continue;
+        if (!first)
+            buffer_add(out, "\t", 1);
+        first = false;
+        const char *text = column_to_db(&t->columns[i], record, scratch);
+        if (text)
+            pack_text(text, out);
+        else
+            buffer_add(out, "\\N", 2);
+    }
+}
+
+/* In place; false: not what was packed. */
+static bool unescape(char *text)
+{
+    char *to = text += strcspn(text, "\\");
+    while (*text) {
+        if (*text != '\\') {
+            *to++ = *text++;
+            continue;
+        }
+        size_t i = 0;
+        while (i < COUNT_OF(escapes) && escapes[i].letter != text[1])
+            i++;
+        if (i == COUNT_OF(escapes))
+            return false;
+        *to++ = escapes[i].plain;
+        text += 2;
+    }
+    *to = '\0';
+    return true;
+}
+
+bool record_unpack(const struct table *t, char *text, bool is_head, void *record)
+{
+    for (size_t i = 0; i < t->columns_count; i++) {
+        const struct column *c = &t->columns[i];
+        if (!c->packed)
+            continue;
+        char *field = text && !(is_head && c->kind == COLUMN_LONG_TEXT) ? strsep(&text, "\t") : NULL;
+        bool is_nothing = !field || strcmp(field, "\\N") == 0;
+        if ((!is_nothing && !unescape(field)) || !column_from_db(c, is_nothing ? NULL : field, record))
+            return false;
+    }
+    return is_head || !text;
+}
+
+void record_key(const struct table *t, const void *record, char *out, size_t size)
+{
+    size_t used = 0;
+    for (size_t i = 0; t->keys[i]; i++) {
+        char scratch[COLUMN_SCRATCH];
+        const char *value = column_to_db(table_column(t, t->keys[i]), record, scratch);
+        used += (size_t)snprintf(out + used, size - used, "%s%s", i ? "\n" : "", value ? value : "");
+        assert(used < size);
+    }
 }
 
 void column_json(const struct column *c, const void *record, struct buffer *out)

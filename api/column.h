@@ -27,7 +27,9 @@ struct column {
     enum column_kind kind;
     size_t offset, size;
     const char *const *names;
-    const char *sql;   /* its type in the database; NULL: not stored */
+    const char *sql;   /* its type in the database, as a column of its own; NULL: packed, or not stored */
+    bool packed;       /* stored in the table's column "packed": a commit writes each column's files, and they are what
+                          it costs. LONG_TEXT comes last */
     bool null;         /* TEXT: "" is nothing */
     bool hidden;       /* not in replies */
 };
@@ -45,9 +47,11 @@ struct table {
     const char *const *keys;     /* NULL-terminated: dedup key and order of a listing; the first is the
                                     designated timestamp */
     const char *partition;       /* "DAY", "MONTH" */
+    void (*derive)(void *record); /* works out what follows from other members: for rows of an earlier layout; or NULL */
 };
 
 void table_init(const struct table *t, void *record); /* all "nothing" */
+bool table_is_packed(const struct table *t);
 const struct column *table_column(const struct table *t, const char *name); /* must exist */
 
 enum { COLUMN_SCRATCH = 1024 };
@@ -55,6 +59,16 @@ enum { COLUMN_SCRATCH = 1024 };
 const char *column_to_db(const struct column *c, const void *record, char scratch[COLUMN_SCRATCH]);
 /* From a result's text (NULL: nothing). LONG_TEXT keeps the pointer. False: not what was stored by us. */
 bool column_from_db(const struct column *c, const char *text, void *record);
+
+/* The packed columns in their order, as in COPY's text format: tabs between, \N for nothing, and \\ \t \n \r in texts. */
+void record_pack(const struct table *t, const void *record, struct buffer *out);
+/* text is changed, and lent to a LONG_TEXT. is_head: only the head of what was packed is here, LONG_TEXT is left out.
+ * Columns added since are nothing. */
+bool record_unpack(const struct table *t, char *text, bool is_head, void *record);
+enum { PACKED_HEAD = 1024 }; /* characters: what comes before a LONG_TEXT is shorter */
+
+/* Where a record stands in the order of its keys: for a cursor. */
+void record_key(const struct table *t, const void *record, char *out, size_t size);
 
 void column_json(const struct column *c, const void *record, struct buffer *out);
 void column_csv(const struct column *c, const void *record, struct buffer *out);

@@ -15,8 +15,10 @@ struct api {
     struct db_pool *readers;
 };
 
+struct server;
 struct call {
     struct api *api;
+    struct server *server;
     const void *arg;          /* the route's */
     const char *path;         /* as asked */
     const char *id;           /* the last part of the path of a route with :id; else "" */
@@ -64,6 +66,6 @@ handler post_records;          /* struct ingest */
 handler get_fills, get_orders, get_order, get_positions, get_pnl, get_runs, get_run, get_strategies, get_strategy;
 handler get_rows;              /* struct table: read from the database */
 handler get_bars;
-handler get_healthz, get_readyz, get_version, get_openapi;
+handler get_healthz, get_readyz, get_version, get_openapi, get_metrics;
 
 #endif

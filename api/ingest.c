@@ -3,6 +3,7 @@
 
 #include "api/handlers.h"
 #include "core/base.h"
+#include "core/log.h"
 
 enum { ITEMS_MAX = 1000, FAULTS_MAX = 50, AWAY_RETRY_S = 2 };
 
@@ -43,6 +44,20 @@ static struct batch *decode(const struct ingest *i, json_t *body, struct json_fa
     return NULL;
 }
 
+/* By these ids an order is followed through all parts. */
+static void log_orders(const struct call *c, const struct ingest *i, struct batch *b)
+{
+    bool is_event = i == &ingest_events;
+    for (size_t n = 0; n < batch_count(b) && (is_event || i == &ingest_orders); n++) {
+        const void *record = batch_record(b, n);
+        const struct event *e = record;
+        const struct order *o = record;
+        log_info("order_reported", KV_TEXT("request_id", c->request_id), KV_TEXT("account", is_event ? e->account : o->account),
+                 KV_TEXT("client_order_id", is_event ? e->client_order_id : o->client_order_id),
+                 KV_TEXT("order_id", is_event ? e->order_id : o->order_id), KV_TEXT("what", is_event ? e->event : "intent"));
+    }
+}
+
 void post_records(struct call *c)
 {
     struct err err;
@@ -61,6 +76,7 @@ void post_records(struct call *c)
                 faults.count == 1 ? "" : "s");
         goto done;
     }
+    log_orders(c, c->arg, b);
     switch (writer_submit(c->api->writer, b, &counts, &err)) {
     case WRITER_DONE:
         c->status = 200;

@@ -414,13 +414,8 @@ struct rows {
 static bool add_row(void *ctx, const void *record)
 {
     struct rows *r = ctx;
-    char key[CURSOR_KEY_SIZE], scratch[COLUMN_SCRATCH];
-    size_t used = 0;
-    for (size_t i = 0; r->table->keys[i]; i++) {
-        const char *value = column_to_db(table_column(r->table, r->table->keys[i]), record, scratch);
-        used += (size_t)snprintf(key + used, sizeof key - used, "%s%s", i ? "\n" : "", value ? value : "");
-        assert(used < sizeof key);
-    }
+    char key[CURSOR_KEY_SIZE];
+    record_key(r->table, record, key, sizeof key);
     page_add(&r->page, record, key);
     return true;
 }

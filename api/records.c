@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base.h"
@@ -40,9 +41,9 @@ static const struct column run_whole_columns[] = { RUN_COLUMNS, R(config_text, C
 #undef R
 static const char *const run_keys[] = { "started_at", "run_id", "version", NULL };
 const struct table run_table = { "runs", run_columns, COUNT_OF(run_columns), sizeof(struct run),
-                                 run_keys, "MONTH" };
+                                 run_keys, "MONTH", NULL };
 const struct table run_whole_table = { "runs", run_whole_columns, COUNT_OF(run_whole_columns), sizeof(struct run),
-                                       run_keys, "MONTH" };
+                                       run_keys, "MONTH", NULL };
 
 static const struct column strategy_columns[] = {
     { .name = "id", .kind = COLUMN_TEXT, .offset = offsetof(struct run, strategy), .size = NAME_SIZE },
@@ -69,65 +70,66 @@ static const struct column strategy_columns[] = {
 };
 static_assert(offsetof(struct strategy_view, run) == 0, "its columns are those of the run");
 const struct table strategy_view_table = { "strategies", strategy_columns, COUNT_OF(strategy_columns),
-                                           sizeof(struct strategy_view), NULL, NULL };
+                                           sizeof(struct strategy_view), NULL, NULL, NULL };
 
 #define O(member, kind, ...) COLUMN(struct order, member, kind, __VA_ARGS__)
 static const struct column order_columns[] = {
     O(timestamp, COLUMN_TIME, .sql = "TIMESTAMP", .hidden = true),
-    O(order_id, COLUMN_TEXT, .sql = "VARCHAR", .null = true),
+    O(order_id, COLUMN_TEXT, .packed = true, .null = true),
     O(client_order_id, COLUMN_TEXT, .sql = "VARCHAR"),
     O(account, COLUMN_TEXT, .sql = "SYMBOL"),
     O(strategy, COLUMN_TEXT, .sql = "SYMBOL"),
     O(symbol, COLUMN_TEXT, .sql = "SYMBOL"),
-    O(side, COLUMN_NAME, .sql = "SYMBOL", .names = side_names),
-    O(type, COLUMN_TEXT, .sql = "SYMBOL"),
-    O(time_in_force, COLUMN_TEXT, .sql = "SYMBOL"),
-    O(quantity, COLUMN_QTY, .sql = "LONG"),
+    O(side, COLUMN_NAME, .packed = true, .names = side_names),
+    O(type, COLUMN_TEXT, .packed = true),
+    O(time_in_force, COLUMN_TEXT, .packed = true),
+    O(quantity, COLUMN_QTY, .packed = true),
     O(filled_quantity, COLUMN_QTY, .sql = "LONG"),
-    O(average_price, COLUMN_MONEY, .sql = "LONG"),
-    O(limit_price, COLUMN_MONEY, .sql = "LONG"),
+    O(average_price, COLUMN_MONEY, .packed = true),
+    O(limit_price, COLUMN_MONEY, .packed = true),
     O(status, COLUMN_NAME, .sql = "SYMBOL", .names = order_status_names),
-    O(submitted_at, COLUMN_TIME, .sql = "TIMESTAMP"),
-    O(updated_at, COLUMN_TIME, .sql = "TIMESTAMP"),
-    O(run_id, COLUMN_TEXT, .sql = "SYMBOL", .null = true),
-    O(reason, COLUMN_TEXT, .sql = "VARCHAR", .null = true),
+    O(submitted_at, COLUMN_TIME, .packed = true),
+    O(updated_at, COLUMN_TIME, .packed = true),
+    O(run_id, COLUMN_TEXT, .packed = true, .null = true),
+    O(reason, COLUMN_TEXT, .packed = true, .null = true),
     O(version, COLUMN_COUNT, .sql = "LONG", .hidden = true),
 };
 #undef O
 static const char *const order_keys[] = { "timestamp", "account", "client_order_id", "version", NULL };
 const struct table order_table = { "orders", order_columns, COUNT_OF(order_columns), sizeof(struct order),
-                                   order_keys, "DAY" };
+                                   order_keys, "DAY", NULL };
 
 #define E(member, kind, ...) COLUMN(struct event, member, kind, __VA_ARGS__)
 static const struct column event_columns[] = {
     E(timestamp, COLUMN_TIME, .sql = "TIMESTAMP"),
     E(account, COLUMN_TEXT, .sql = "SYMBOL"),
-    E(event_key, COLUMN_TEXT, .sql = "VARCHAR", .hidden = true),
-    E(event_id, COLUMN_TEXT, .sql = "VARCHAR", .null = true),
+    E(event_key, COLUMN_COUNT, .sql = "LONG", .hidden = true),
+    E(event_id, COLUMN_TEXT, .packed = true, .null = true),
     E(event, COLUMN_TEXT, .sql = "SYMBOL"),
-    E(execution_id, COLUMN_TEXT, .sql = "VARCHAR", .null = true),
-    E(order_id, COLUMN_TEXT, .sql = "VARCHAR"),
-    E(client_order_id, COLUMN_TEXT, .sql = "VARCHAR"),
+    E(execution_id, COLUMN_TEXT, .packed = true, .null = true),
+    E(order_id, COLUMN_TEXT, .packed = true),
+    E(client_order_id, COLUMN_TEXT, .packed = true),
     E(strategy, COLUMN_TEXT, .sql = "SYMBOL"),
     E(symbol, COLUMN_TEXT, .sql = "SYMBOL"),
-    E(side, COLUMN_NAME, .sql = "SYMBOL", .names = side_names),
-    E(type, COLUMN_TEXT, .sql = "SYMBOL"),
-    E(time_in_force, COLUMN_TEXT, .sql = "SYMBOL"),
-    E(quantity, COLUMN_QTY, .sql = "LONG"),
-    E(filled_quantity, COLUMN_QTY, .sql = "LONG"),
-    E(average_price, COLUMN_MONEY, .sql = "LONG"),
-    E(limit_price, COLUMN_MONEY, .sql = "LONG"),
-    E(status, COLUMN_NAME, .sql = "SYMBOL", .names = order_status_names),
-    E(submitted_at, COLUMN_TIME, .sql = "TIMESTAMP"),
-    E(fill_quantity, COLUMN_QTY, .sql = "LONG"),
-    E(fill_price, COLUMN_MONEY, .sql = "LONG"),
-    E(fee, COLUMN_MONEY, .sql = "LONG"),
-    E(raw, COLUMN_LONG_TEXT, .sql = "VARCHAR"),
+    E(side, COLUMN_NAME, .packed = true, .names = side_names),
+    E(type, COLUMN_TEXT, .packed = true),
+    E(time_in_force, COLUMN_TEXT, .packed = true),
+    E(quantity, COLUMN_QTY, .packed = true),
+    E(filled_quantity, COLUMN_QTY, .packed = true),
+    E(average_price, COLUMN_MONEY, .packed = true),
+    E(limit_price, COLUMN_MONEY, .packed = true),
+    E(status, COLUMN_NAME, .packed = true, .names = order_status_names),
+    E(submitted_at, COLUMN_TIME, .packed = true),
+    E(fill_quantity, COLUMN_QTY, .packed = true),
+    E(fill_price, COLUMN_MONEY, .packed = true),
+    E(fee, COLUMN_MONEY, .packed = true),
+    E(raw, COLUMN_LONG_TEXT, .packed = true),
 };
 #undef E
 static const char *const event_keys[] = { "timestamp", "account", "event_key", NULL };
+static void derive_event_key(void *record);
 const struct table event_table = { "order_events", event_columns, COUNT_OF(event_columns),
-                                   sizeof(struct event), event_keys, "DAY" };
+                                   sizeof(struct event), event_keys, "DAY", derive_event_key };
 
 #define B(member, kind, ...) COLUMN(struct minute_bar, member, kind, __VA_ARGS__)
 static const struct column bar_columns[] = {
@@ -143,7 +145,7 @@ static const struct column bar_columns[] = {
 #undef B
 static const char *const bar_keys[] = { "timestamp", "symbol", "source", NULL };
 const struct table bar_table = { "bars_1m", bar_columns, COUNT_OF(bar_columns), sizeof(struct minute_bar),
-                                 bar_keys, "DAY" };
+                                 bar_keys, "DAY", NULL };
 
 #define Q(member, kind, ...) COLUMN(struct equity, member, kind, __VA_ARGS__)
 static const struct column equity_columns[] = {
@@ -157,7 +159,7 @@ static const struct column equity_columns[] = {
 #undef Q
 static const char *const equity_keys[] = { "timestamp", "account", "strategy", NULL };
 const struct table equity_table = { "equity", equity_columns, COUNT_OF(equity_columns), sizeof(struct equity),
-                                    equity_keys, "MONTH" };
+                                    equity_keys, "MONTH", NULL };
 
 #define D(member, kind, ...) COLUMN(struct decision, member, kind, __VA_ARGS__)
 static const struct column decision_columns[] = {
@@ -172,7 +174,7 @@ static const struct column decision_columns[] = {
 #undef D
 static const char *const decision_keys[] = { "timestamp", "run_id", "sequence", NULL };
 const struct table decision_table = { "decisions", decision_columns, COUNT_OF(decision_columns),
-                                      sizeof(struct decision), decision_keys, "MONTH" };
+                                      sizeof(struct decision), decision_keys, "MONTH", NULL };
 
 static const struct column account_columns[] = {
     COLUMN(struct account_source, timestamp, COLUMN_TIME, .sql = "TIMESTAMP"),
@@ -181,7 +183,7 @@ static const struct column account_columns[] = {
 };
 static const char *const account_keys[] = { "timestamp", "account", NULL };
 const struct table account_table = { "accounts", account_columns, COUNT_OF(account_columns), sizeof(struct account_source),
-                                     account_keys, "MONTH" };
+                                     account_keys, "MONTH", NULL };
 
 #define C(member, kind, ...) COLUMN(struct config_error, member, kind, __VA_ARGS__)
 static const struct column config_error_columns[] = {
@@ -194,7 +196,7 @@ static const struct column config_error_columns[] = {
 #undef C
 static const char *const config_error_keys[] = { "timestamp", "run_id", NULL };
 const struct table config_error_table = { "config_errors", config_error_columns, COUNT_OF(config_error_columns),
-                                          sizeof(struct config_error), config_error_keys, "MONTH" };
+                                          sizeof(struct config_error), config_error_keys, "MONTH", NULL };
 
 #define P(member, kind, ...) COLUMN(struct position_snapshot, member, kind, __VA_ARGS__)
 #define POSITION_COLUMNS \
@@ -215,9 +217,9 @@ static const struct column position_columns[] = { POSITION_COLUMNS };
 #undef P
 static const char *const snapshot_keys[] = { "timestamp", "account", "strategy", "symbol", NULL };
 const struct table snapshot_table = { "position_snapshots", snapshot_columns, COUNT_OF(snapshot_columns),
-                                      sizeof(struct position_snapshot), snapshot_keys, "MONTH" };
+                                      sizeof(struct position_snapshot), snapshot_keys, "MONTH", NULL };
 const struct table position_view_table = { "positions", position_columns, COUNT_OF(position_columns),
-                                           sizeof(struct position_snapshot), NULL, NULL };
+                                           sizeof(struct position_snapshot), NULL, NULL, NULL };
 
 #define F(member, kind, ...) COLUMN(struct fill_view, member, kind, __VA_ARGS__)
 static const struct column fill_columns[] = {
@@ -236,7 +238,7 @@ static const struct column fill_columns[] = {
 };
 #undef F
 const struct table fill_view_table = { "fills", fill_columns, COUNT_OF(fill_columns),
-                                       sizeof(struct fill_view), NULL, NULL };
+                                       sizeof(struct fill_view), NULL, NULL, NULL };
 
 /* The first four are the keys: answered when asked for (reads.c). */
 #define L(member, kind) COLUMN(struct pnl_view, member, kind)
@@ -254,7 +256,7 @@ static const struct column pnl_columns[] = {
 };
 #undef L
 const struct table pnl_view_table = { "pnl", pnl_columns, COUNT_OF(pnl_columns), sizeof(struct pnl_view),
-                                      NULL, NULL };
+                                      NULL, NULL, NULL };
 
 const struct table *const tables[] = { &run_table, &order_table, &event_table, &bar_table, &equity_table,
                                        &decision_table, &snapshot_table, &account_table, &config_error_table, NULL };
@@ -426,6 +428,25 @@ bool event_is_fill(const struct event *e)
     return strcmp(e->event, "fill") == 0 || strcmp(e->event, "partial_fill") == 0;
 }
 
+int64_t event_key_of(const char *text)
+{
+    char hex[65];
+    sha256_hex(text, strlen(text), hex);
+    hex[16] = '\0';
+    return (int64_t)(strtoull(hex, NULL, 16) >> 1);
+}
+
+static void derive_event_key(void *record)
+{
+    struct event *e = record;
+    char text[UUID_SIZE + WORD_SIZE + 32];
+    if (event_is_fill(e))
+        text_copy(text, sizeof text, e->execution_id);
+    else
+        snprintf(text, sizeof text, "%s/%s/%" PRId64, e->order_id, e->event, e->filled_quantity);
+    e->event_key = event_key_of(text);
+}
+
 static void check_event(void *record, const char *prefix, struct json_faults *faults)
 {
     struct event *e = record;
@@ -439,12 +460,9 @@ static void check_event(void *record, const char *prefix, struct json_faults *fa
         json_fault_add(faults, pointer, "%" PRId64 " is more than the order's quantity, %" PRId64,
                        e->filled_quantity, e->quantity);
     }
-    if (!event_is_fill(e)) {
-        snprintf(e->event_key, sizeof e->event_key, "%s/%s/%" PRId64, e->order_id, e->event,
-                 e->filled_quantity);
+    derive_event_key(e);
+    if (!event_is_fill(e))
         return;
-    }
-    text_copy(e->event_key, sizeof e->event_key, e->execution_id);
     const struct { const char *name; bool is_there; } needed[] = {
         { "execution_id", *e->execution_id != '\0' },
         { "fill_quantity", e->fill_quantity != INT64_MIN },

@@ -11,8 +11,7 @@
 #include "market/market.h"
 #include "market/setting.h"
 
-enum { ACCOUNT_SIZE = 41, WORD_SIZE = 25, NAME_SIZE = 49, HASH_SIZE = 65, REASON_SIZE = 513, EVENT_KEY_SIZE = 96,
-       CONFIG_ERROR_SIZE = 4097 };
+enum { ACCOUNT_SIZE = 41, WORD_SIZE = 25, NAME_SIZE = 49, HASH_SIZE = 65, REASON_SIZE = 513, CONFIG_ERROR_SIZE = 4097 };
 
 enum run_mode { RUN_REPLAY, RUN_PAPER, RUN_LIVE, RUN_BACKTEST };
 enum run_status { RUN_RUNNING, RUN_FINISHED, RUN_STOPPED, RUN_FAILED };
@@ -51,7 +50,7 @@ struct order { /* one version of an order */
 struct event { /* one broker event as it came */
     int64_t timestamp;
     char account[ACCOUNT_SIZE];
-    char event_key[EVENT_KEY_SIZE]; /* what makes it one, beside account and timestamp; event_set_key */
+    int64_t event_key;       /* what makes it one, beside account and timestamp: event_key_of its id, or what it is */
     char event_id[UUID_SIZE], event[WORD_SIZE], execution_id[UUID_SIZE], order_id[UUID_SIZE];
     char client_order_id[CLIENT_ORDER_ID_SIZE], strategy[NAME_SIZE], symbol[SYMBOL_SIZE];
     int side;
@@ -64,6 +63,7 @@ struct event { /* one broker event as it came */
     const char *raw;         /* lent; NULL once recorded */
 };
 bool event_is_fill(const struct event *e);
+int64_t event_key_of(const char *text); /* 63 bits of its SHA-256 */
 
 struct minute_bar {
     int64_t timestamp;

@@ -69,12 +69,32 @@ static const struct route {
     { "GET", V1 "/config-errors", get_rows, ROUTE_LIST, FILTER_LIST | FILTER_RANGE | WHO | FILTER_RUN, &config_error_table },
     { "GET", "/healthz", get_healthz, ROUTE_PLAIN, 0, NULL },
     { "GET", "/readyz", get_readyz, ROUTE_PLAIN, 0, NULL },
+    { "GET", "/metrics", get_metrics, ROUTE_PLAIN, 0, NULL },
     { "GET", "/version", get_version, ROUTE_PLAIN, 0, NULL },
     { "GET", "/openapi.yaml", get_openapi, ROUTE_PLAIN, 0, NULL },
 };
 
+static const unsigned statuses[] = { 200, 400, 404, 405, 406, 409, 413, 415, 422, 500, 503 };
+enum { OTHER = COUNT_OF(routes) }; /* the place after the routes: requests that fit none */
+
+/* A connection that is open. */
+struct client {
+    struct server *server;
+    struct client *next, **link;
+    int fd;
+    int64_t since_ns;          /* of its being opened, or of the end of its last request */
+    bool is_handled;           /* a handler is at work for it */
+};
+static _Thread_local struct client *my_client; /* of the connection whose thread this is */
+
 struct server {
     struct api *api;
+    pthread_mutex_t clients_lock;
+    struct client *clients;
+    size_t clients_count;
+    _Atomic int64_t evicted;
+    _Atomic int64_t answered[COUNT_OF(routes) + 1][COUNT_OF(statuses)];
+    struct histogram ingest_took, read_took;
     struct _u_instance ulfius;
     struct bound {              /* what a callback of ulfius is given */
         struct server *server;
@@ -154,7 +174,7 @@ static bool choose_format(struct call *c, const struct _u_request *req, const st
     const char *accept = u_map_get_case(req->map_header, "Accept");
     bool is_list = route->kind == ROUTE_LIST;
     c->csv = is_list && c->filter.format == FORMAT_CSV;
-    if (c->filter.format != FORMAT_BY_ACCEPT || !accept || !*accept || route->handle == get_openapi ||
+    if (c->filter.format != FORMAT_BY_ACCEPT || !accept || !*accept || route->handle == get_openapi || route->handle == get_metrics ||
         has_token(accept, "*/*") || has_token(accept, "application/*") || has_token(accept, "application/json"))
         return true;
     c->csv = is_list && (has_token(accept, "text/csv") || has_token(accept, "text/*"));
@@ -268,6 +288,68 @@ static void put_reply(struct call *c, struct _u_response *res, bool close)
     ulfius_set_binary_body_response(res, c->status, c->reply.data ? c->reply.data : "", c->reply.size);
 }
 
+static void count(struct server *s, const struct route *route, unsigned status, int64_t took_ns)
+{
+    size_t i = 0;
+    while (i < COUNT_OF(statuses) - 1 && statuses[i] != status)
+        i++;
+    atomic_fetch_add_explicit(&s->answered[route ? (size_t)(route - routes) : OTHER][i], 1, memory_order_relaxed);
+    if (route)
+        histogram_add(route->kind == ROUTE_INGEST ? &s->ingest_took : &s->read_took, took_ns);
+}
+
+void get_metrics(struct call *c)
+{
+    struct server *s = c->server;
+    struct metrics m = { 0 };
+    size_t orders, fills, runs;
+    metrics_process(&m, "api");
+    for (size_t r = 0; r <= OTHER; r++)
+        for (size_t i = 0; i < COUNT_OF(statuses); i++) {
+            int64_t n = atomic_load_explicit(&s->answered[r][i], memory_order_relaxed);
+            char status[16];
+            snprintf(status, sizeof status, "%u", statuses[i]);
+            if (n)
+                metrics_int(&m, METRIC_COUNTER, "bell_api_requests_total", "Requests answered.", n,
+                            { "method", r < OTHER ? routes[r].method : "" }, { "route", r < OTHER ? routes[r].path : "" },
+                            { "status", status });
+        }
+    metrics_histogram(&m, "bell_api_request_seconds", "From the whole request to its reply.", &s->ingest_took, { "kind", "ingest" });
+    metrics_histogram(&m, "bell_api_request_seconds", "From the whole request to its reply.", &s->read_took, { "kind", "read" });
+    pthread_mutex_lock(&s->clients_lock);
+    size_t clients = s->clients_count;
+    pthread_mutex_unlock(&s->clients_lock);
+    metrics_int(&m, METRIC_GAUGE, "bell_api_connections", "Open connections.", (int64_t)clients);
+    metrics_int(&m, METRIC_COUNTER, "bell_api_evicted_connections_total", "Silent connections closed because others wanted in.",
+                atomic_load(&s->evicted));
+    writer_metrics(c->api->writer, &m);
+    state_read(c->api->state);
+    state_orders(c->api->state, &orders);
+    state_fills(c->api->state, &fills);
+    state_runs(c->api->state, &runs);
+    int64_t last_bar = state_last_bar(c->api->state);
+    state_read_done(c->api->state);
+    metrics_int(&m, METRIC_GAUGE, "bell_api_orders", "Orders on record.", (int64_t)orders);
+    metrics_int(&m, METRIC_GAUGE, "bell_api_fills", "Fills on record.", (int64_t)fills);
+    metrics_int(&m, METRIC_GAUGE, "bell_api_runs", "Runs on record.", (int64_t)runs);
+    metrics_ns(&m, METRIC_GAUGE, "bell_api_last_bar_timestamp_seconds", "Start of the latest bar on record, since 1970.", last_bar);
+    c->status = 200;
+    c->content_type = METRICS_TYPE;
+    buffer_add(&c->reply, m.text, m.size);
+    metrics_free(&m);
+}
+
+static void client_is_handled(struct server *s, bool is_handled)
+{
+    struct client *c = my_client;
+    if (!c)
+        return;
+    pthread_mutex_lock(&s->clients_lock);
+    c->is_handled = is_handled;
+    c->since_ns = clock_mono_ns();
+    pthread_mutex_unlock(&s->clients_lock);
+}
+
 static int dispatch(const struct _u_request *req, struct _u_response *res, void *user_data)
 {
     const struct bound *bound = user_data;
@@ -279,11 +361,13 @@ static int dispatch(const struct _u_request *req, struct _u_response *res, void 
     struct call call, *c = &call; /* some 20 KiB: on the stack, for the allocator's sake */
 
     atomic_fetch_add(&s->under_way, 1);
+    client_is_handled(s, true);
     request_id(req, rid);
     memset(c, 0, offsetof(struct call, filter));
     memset((char *)c + offsetof(struct call, csv), 0, sizeof *c - offsetof(struct call, csv));
     filter_init(&c->filter); /* most of it is the large filter, which need not be cleared */
     c->api = s->api;
+    c->server = s;
     c->arg = route ? route->arg : NULL;
     c->path = req->url_path && is_plain(req->url_path) ? req->url_path : "";
     c->id = route && strchr(route->path, ':') ? c->path + strcspn(route->path, ":") : "";
@@ -314,9 +398,62 @@ static int dispatch(const struct _u_request *req, struct _u_response *res, void 
         log_info("request_answered", KV_TEXT("method", req->http_verb), KV_TEXT("path", c->path),
                  KV_INT("status", c->status), KV_INT("ms", (clock_mono_ns() - began_ns) / 1000000),
                  KV_TEXT("request_id", rid));
+    count(s, route, c->status, clock_mono_ns() - began_ns);
     buffer_free(&c->reply);
+    client_is_handled(s, false);
     atomic_fetch_sub(&s->under_way, 1);
     return U_CALLBACK_COMPLETE;
+}
+
+/* ---- connections: whoever wants in takes the place of who has been silent longest */
+
+static void evict_one(struct server *s)
+{
+    struct client *oldest = NULL;
+    for (struct client *c = s->clients; c; c = c->next)
+        if (!c->is_handled && c->fd >= 0 && (!oldest || c->since_ns < oldest->since_ns))
+            oldest = c;
+    if (!oldest)
+        return;
+    shutdown(oldest->fd, SHUT_RDWR); /* its thread finds the end of the stream, and ends */
+    oldest->fd = -1;
+    atomic_fetch_add(&s->evicted, 1);
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct server *s = ctx;
+    struct client *c = *socket_context;
+    pthread_mutex_lock(&s->clients_lock);
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        c = *socket_context = must_alloc(1, sizeof *c);
+        *c = (struct client){ .server = s, .since_ns = clock_mono_ns(),
+                              .fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd };
+        if (++s->clients_count > CONNECTIONS_MAX)
+            evict_one(s);
+        c->next = s->clients;
+        c->link = &s->clients;
+        if (c->next)
+            c->next->link = &c->next;
+        s->clients = c;
+    } else if (c) {
+        *c->link = c->next;
+        if (c->next)
+            c->next->link = c->link;
+        s->clients_count--;
+        free(c);
+        *socket_context = NULL;
+    }
+    pthread_mutex_unlock(&s->clients_lock);
+}
+
+/* The first that is heard of a request, on its connection's thread. */
+static void *on_request_line(void *ctx, const char *uri, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    my_client = info ? info->socket_context : NULL;
+    return ulfius_uri_logger(ctx, uri);
 }
 
 /* ---- starting and stopping */
@@ -365,6 +502,7 @@ struct server *server_start(struct api *api, const char *host, int port, struct 
     struct server *s = must_alloc(1, sizeof *s);
     bool ok = false, has_instance = false;
     s->api = api;
+    pthread_mutex_init(&s->clients_lock, NULL);
 
     if (!address(host, port, &addr, err) || !is_free(&addr, err))
         goto done;
@@ -379,10 +517,11 @@ struct server *server_start(struct api *api, const char *host, int port, struct 
     s->ulfius.timeout = IDLE_TIMEOUT_S;
     struct MHD_OptionItem options[] = {
         { MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)mhd_request_completed, NULL },
-        { MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)ulfius_uri_logger, NULL },
+        { MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_request_line, NULL },
+        { MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, s },
         { MHD_OPTION_SOCK_ADDR, 0, &addr },
         { MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S, NULL },
-        { MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, NULL },
+        { MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX + LEAVING_MAX, NULL },
         { MHD_OPTION_LISTENING_ADDRESS_REUSE, 1, NULL },
         { MHD_OPTION_END, 0, NULL },
     };
@@ -421,5 +560,6 @@ void server_free(struct server *s)
     if (!s)
         return;
     ulfius_clean_instance(&s->ulfius);
+    pthread_mutex_destroy(&s->clients_lock);
     free(s);
 }

@@ -2,14 +2,16 @@
  *
  * ulfius, a thread per connection: handlers wait for the writer's commit. Here, and nowhere else, stands
  * what ulfius and libmicrohttpd need care in: bodies over BODY_MAX are refused whole (ulfius would hand over
- * their beginning), so are contradicting lengths; silent connections are closed; methods are compared as sent. */
+ * their beginning), so are contradicting lengths; silent connections are closed, the longest silent first
+ * when there are too many; methods are compared as sent. */
 #ifndef API_ROUTES_H
 #define API_ROUTES_H
 
 #include "api/handlers.h"
 #include "core/err.h"
 
-enum { BODY_MAX = 1024 * 1024, IDLE_TIMEOUT_S = 60, CONNECTIONS_MAX = 256 };
+enum { BODY_MAX = 1024 * 1024, IDLE_TIMEOUT_S = 60, CONNECTIONS_MAX = 256,
+       LEAVING_MAX = 64 /* connections beyond, while those they take the place of go */ };
 
 struct server;
 

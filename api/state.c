@@ -501,7 +501,7 @@ static bool plan_other(struct state *s, const struct event *v)
     struct key k = { 0 };
     key_text(&k, "event");
     key_text(&k, v->account);
-    key_text(&k, v->event_key);
+    key_number(&k, v->event_key);
     key_number(&k, v->timestamp);
     return is_new(s, &k);
 }

@@ -46,7 +46,8 @@ struct writer {
     int64_t stop_ms;           /* when stopping: how long to go on trying */
     int64_t away_since_ms;     /* 0: the database is there */
     struct err away;
-    struct writer_totals totals;
+    int64_t groups, stored_rows;
+    struct histogram commits;
 
     /* the thread's */
     struct db_insert *rows;
@@ -84,6 +85,11 @@ struct batch *batch_new(const struct table *t, size_t count)
     b->count = count;
     b->records = must_alloc(count ? count : 1, t->record_size);
     return b;
+}
+
+size_t batch_count(const struct batch *b)
+{
+    return b->count;
 }
 
 void *batch_record(struct batch *b, size_t i)
@@ -181,12 +187,17 @@ bool writer_is_well(struct writer *w, struct err *why)
     return well;
 }
 
-struct writer_totals writer_totals(struct writer *w)
+void writer_metrics(struct writer *w, struct metrics *m)
 {
     pthread_mutex_lock(&w->lock);
-    struct writer_totals totals = w->totals;
+    int64_t groups = w->groups, rows = w->stored_rows, waiting = (int64_t)w->queue_rows;
+    bool is_there = !w->away_since_ms;
     pthread_mutex_unlock(&w->lock);
-    return totals;
+    metrics_int(m, METRIC_COUNTER, "bell_api_groups_total", "Commits that answered callers.", groups);
+    metrics_int(m, METRIC_COUNTER, "bell_api_rows_total", "Rows callers were told are stored.", rows);
+    metrics_int(m, METRIC_GAUGE, "bell_api_waiting_rows", "Rows that wait for a commit.", waiting);
+    metrics_int(m, METRIC_GAUGE, "bell_api_database_up", "1 while the database can be written to.", is_there);
+    metrics_histogram(m, "bell_api_commit_seconds", "From sending a group to its being on the database's disk.", &w->commits);
 }
 
 /* ---- the thread */
@@ -366,8 +377,8 @@ static void answer(struct writer *w, struct batch *group, bool stored)
     w->expected = w->queue_batches;
     for (struct batch *b = group; b; b = b->next)
         w->expected++;
-    w->totals.groups += stored && w->rows_count;
-    w->totals.rows += stored ? (int64_t)w->rows_count : 0;
+    w->groups += stored && w->rows_count;
+    w->stored_rows += stored ? (int64_t)w->rows_count : 0;
     if (w->away_since_ms)
         why = w->away;
     pthread_mutex_unlock(&w->lock);
@@ -393,6 +404,8 @@ static bool write_group(struct writer *w, struct batch *group)
     if (w->rows_count)
         outcome = store(w, w->rows, w->rows_count, &err);
     w->last_store_ns = clock_mono_ns() - began_ns;
+    if (w->rows_count)
+        histogram_add(&w->commits, w->last_store_ns);
     if (outcome == DB_REFUSED)
         outcome = store_singly(w, group);
     else if (outcome == DB_STORED)

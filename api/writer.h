@@ -18,6 +18,7 @@
 
 #include "api/db/db.h"
 #include "api/state.h"
+#include "core/metrics.h"
 
 enum { GROUP_ROWS = 1000 };
 
@@ -39,6 +40,7 @@ void writer_free(struct writer *w); /* after writer_stop */
 
 struct batch; /* records of one table */
 struct batch *batch_new(const struct table *t, size_t count);
+size_t batch_count(const struct batch *b);
 void *batch_record(struct batch *b, size_t i);
 void batch_keep(struct batch *b, json_t *text); /* takes the reference; released with the batch */
 void batch_free(struct batch *b);
@@ -51,7 +53,7 @@ enum writer_result writer_submit(struct writer *w, struct batch *b, struct write
 /* False: why says what is wrong (for /readyz). */
 bool writer_is_well(struct writer *w, struct err *why);
 
-struct writer_totals { int64_t groups, rows; }; /* stored since the start */
-struct writer_totals writer_totals(struct writer *w);
+/* Groups, rows, what waits, how long commits take. */
+void writer_metrics(struct writer *w, struct metrics *m);
 
 #endif

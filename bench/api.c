@@ -27,7 +27,7 @@
 #include "core/clock.h"
 #include "core/config.h"
 
-enum { CONNECTIONS_MAX = 32, LATENCIES_MAX = 1000000, REPLY_MAX = 256 * 1024, REQUEST_MAX = 2048,
+enum { CONNECTIONS_MAX = 256, LATENCIES_MAX = 1000000, REPLY_MAX = 256 * 1024, REQUEST_MAX = 2048,
        FILLS_SECONDS = 5, FLOOR_SECONDS = 3, GETS = 30000 };
 
 static void die(const char *what)
@@ -204,7 +204,7 @@ static double fills(const struct sockaddr_in *to, const char *host, int connecti
     int64_t kept = l.requests < LATENCIES_MAX ? l.requests : LATENCIES_MAX;
     qsort(l.latencies, (size_t)kept, sizeof *l.latencies, by_size);
     double rate = (double)l.requests * 1e9 / (double)l.took_ns;
-    printf("API fills acknowledged after commit, %2d connection%s: %.0f/s, p50 %.2f ms, p99 %.2f ms", connections,
+    printf("API fills acknowledged after commit, %3d connection%s: %.0f/s, p50 %.2f ms, p99 %.2f ms", connections,
            connections == 1 ? "" : "s", rate, ms_at(l.latencies, kept, 0.5), ms_at(l.latencies, kept, 0.99));
     load_free(&l);
     return rate;
@@ -215,7 +215,7 @@ static void floor_of_fills(const struct db_options *database, int group, double 
 {
     struct err err;
     struct db *db = db_open(database, &err);
-    struct event rows[CONNECTIONS_MAX];
+    static struct event rows[CONNECTIONS_MAX];
     struct db_insert inserts[CONNECTIONS_MAX];
     int64_t stored = 0, began_ns = clock_mono_ns(), until_ns = began_ns + FLOOR_SECONDS * INT64_C(1000000000);
     if (!db)
@@ -227,7 +227,7 @@ static void floor_of_fills(const struct db_options *database, int group, double 
             e->timestamp = INT64_C(1381152600000000000) + stored * 1000000;
             snprintf(e->account, sizeof e->account, "BENCHFLOOR%d", group);
             snprintf(e->execution_id, sizeof e->execution_id, "floor-%d-%" PRId64, getpid(), stored);
-            text_copy(e->event_key, sizeof e->event_key, e->execution_id);
+            e->event_key = stored;
             text_copy(e->event, sizeof e->event, "floor"); /* not a fill: a reader of the record must not take it for one */
             text_copy(e->order_id, sizeof e->order_id, e->execution_id);
             text_copy(e->client_order_id, sizeof e->client_order_id, "bell.bench.20131007.1");
@@ -441,7 +441,7 @@ int main(int argc, char **argv)
     const struct db_options database = { .host = "127.0.0.1", .user = "bell", .password = password,
                                          .port = has_database ? atol(port_text) : 0, .statement_timeout_ms = 10000,
                                          .silence_ms = 30000 };
-    static const int widths[] = { 1, 32 };
+    static const int widths[] = { 1, 32, 128 };
     for (size_t i = 0; i < COUNT_OF(widths); i++) {
         double rate = fills(&to, host, widths[i]);
         if (has_database)

@@ -21,7 +21,7 @@ const struct setting instance_settings[] = {
     SETTING_INT64(struct instance_config, quantity, SETTING_COUNT, .min = 1, .max = 1000000, .unit = "shares",
                   .hot = true, .help = "Shares per trade."),
     SETTING_INT64(struct instance_config, days, SETTING_COUNT, .min = 1, .max = 100000, .fallback = "5", .unit = "sessions",
-                  .help = "Sessions to run, then stop flat."),
+                  .help = "Sessions to run, then stop flat; a backtest of a file without it runs to the last bar."),
     { .name = "params", .kind = SETTING_MAP, .fallback = "{}", .help = "The plugin's own parameters." },
     { .name = "risk", .kind = SETTING_MAP, .fallback = "{}", .help = "Limits no order of this instance gets past." },
 };

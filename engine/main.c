@@ -10,6 +10,7 @@
 #include "core/base.h"
 #include "core/log.h"
 #include "engine/engine.h"
+#include "engine/print.h"
 
 #define S struct engine_settings
 static const struct setting settings[] = {
@@ -38,7 +39,9 @@ static const struct program program = {
     .usage = "  bell-engine                               the instances of config/strategies on the local exchange\n"
              "  bell-engine --check-config                settings and all instances; nothing is started\n"
              "  bell-engine --check-strategy FILE.so      is this a plugin this engine can run?\n"
-             "  bell-engine --print-params NAME           a strategy's parameters, as YAML with help\n"
+             "  bell-engine --print-config STRATEGY       an instance's file with every default and its help\n"
+             "  bell-engine --print-strategies            instances' files and all strategies, as Markdown\n"
+             "  bell-engine --print-schema                JSON Schema of instances' files\n"
              "  bell-engine --flatten                     cancel and close everything of ours, then end\n"
              "\n"
              "Ends with 0 flat, 3 not flat (what is left is on stdout), 4 market closed, exits queued for the next\n"
@@ -60,18 +63,13 @@ static int check_strategy(const char *path)
     return 0;
 }
 
-static int print_params(const char *folder, const char *name)
+static int print(enum print what, const char *folder, const char *name)
 {
-    char path[1200];
     struct err err;
-    snprintf(path, sizeof path, "%s/%s.so", folder, name);
-    const struct plugin *p = plugin_open(path, &err);
-    if (!p) {
-        fprintf(stderr, "%s\n", err.text);
-        return 2;
-    }
-    plugin_print_params(stdout, p);
-    return 0;
+    if (print_strategies(stdout, what, folder, name, &err))
+        return 0;
+    fprintf(stderr, "%s\n", err.text);
+    return 2;
 }
 
 /* Takes a word (and its value) out of argv; NULL: it was not there. */
@@ -88,6 +86,15 @@ static const char *take_flag(int *argc, char **argv, const char *flag, bool has_
         *argc -= words;
         return value;
     }
+    return NULL;
+}
+
+/* "--print-config NAME" is ours, alone it is the program's. */
+static const char *take_print_config(int *argc, char **argv)
+{
+    for (int i = 1; i + 1 < *argc; i++)
+        if (strcmp(argv[i], "--print-config") == 0 && argv[i + 1][0] != '-')
+            return take_flag(argc, argv, "--print-config", true);
     return NULL;
 }
 
@@ -108,7 +115,9 @@ int main(int argc, char **argv)
 
     bool check = take_flag(&argc, argv, "--check-config", false) != NULL;
     const char *strategy = take_flag(&argc, argv, "--check-strategy", true);
-    const char *params = take_flag(&argc, argv, "--print-params", true);
+    const char *config = take_print_config(&argc, argv);
+    bool all = take_flag(&argc, argv, "--print-strategies", false) != NULL;
+    bool schema = take_flag(&argc, argv, "--print-schema", false) != NULL;
     int status = program_settings(&program, argc, argv, &e.settings);
     if (status >= 0)
         return status;
@@ -116,8 +125,8 @@ int main(int argc, char **argv)
         plugins_folder(e.settings.plugins, sizeof e.settings.plugins);
     if (strategy)
         return check_strategy(strategy);
-    if (params)
-        return print_params(e.settings.plugins, params);
+    if (config || all || schema)
+        return print(config ? PRINT_INSTANCE : all ? PRINT_MARKDOWN : PRINT_SCHEMA, e.settings.plugins, config);
 
     instances_read_all(e.settings.strategies, e.settings.plugins, &e.list, complaints);
     for (size_t i = 0; i < e.list.count; i++)

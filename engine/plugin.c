@@ -215,15 +215,6 @@ const char **plugin_names(const char *folder)
     return names;
 }
 
-void plugin_print_params(FILE *to, const struct plugin *plugin)
-{
-    const struct strategy_plugin *d = plugin->descriptor;
-    fprintf(to, "# %s: %s\n", d->name, d->summary);
-    if (d->params_count == 0)
-        fprintf(to, "# no parameters: params: {}\n");
-    settings_print(to, d->params, d->params_count);
-}
-
 void plugins_folder(char *out, size_t size)
 {
     char self[4096];

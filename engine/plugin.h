@@ -4,8 +4,6 @@
 #ifndef ENGINE_PLUGIN_H
 #define ENGINE_PLUGIN_H
 
-#include <stdio.h>
-
 #include "core/err.h"
 #include "strategies/strategy.h"
 
@@ -29,8 +27,5 @@ bool plugin_check(const struct strategy_plugin *d, const char *name, struct err 
 
 /* Names of all .so files in a folder, sorted, NULL-terminated, one allocation: free() it. */
 const char **plugin_names(const char *folder);
-
-/* The commented `params:` a user can paste. */
-void plugin_print_params(FILE *to, const struct plugin *plugin);
 
 #endif

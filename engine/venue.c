@@ -73,9 +73,25 @@ static bool part_is(const struct engine *e, const struct call *c)
            runner_part(e->runner, c->part)->sequence == c->sequence;
 }
 
+/* An order nobody knows the fate of, or a cancel that did not arrive: between two tries no call is under way, and yet
+ * lockstep's clock must not go on without them. */
+static bool is_in_doubt(const struct engine *e)
+{
+    size_t count;
+    const int *open = runner_open_parts(e->runner, &count);
+    for (size_t i = 0; e->lockstep && i < count; i++) {
+        const struct part_extra *x = open[i] < e->extra_count ? &e->extra[open[i]] : NULL;
+        const struct part *p = runner_part(e->runner, open[i]);
+        if (x && x->date == p->date && x->sequence == p->sequence &&
+            ((p->state == PART_NEW && x->ask_at) || (p->state == PART_WORKING && x->cancel_due && x->cancel_at)))
+            return true;
+    }
+    return false;
+}
+
 bool venue_is_busy(const struct engine *e)
 {
-    return e->calls > 0 || e->committing || e->sends_count > 0;
+    return e->calls > 0 || e->committing || e->sends_count > 0 || is_in_doubt(e);
 }
 
 /* ---- what the broker says */

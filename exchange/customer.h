@@ -59,6 +59,7 @@ struct customer {
     struct configurations configurations;
     struct watchlist **watchlists; /* in order of creation */
     size_t watchlists_count;
+    int64_t watchlists_made;
     struct curve curve;
     struct rate rate;
 };

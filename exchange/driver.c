@@ -112,6 +112,11 @@ void driver_ack(struct driver *d, int client, int64_t n, int64_t wake_ns)
         c->wake_ns = wake_ns;
 }
 
+void driver_wake(struct driver *d, int client, int64_t wake_ns)
+{
+    d->clients[client].wake_ns = wake_ns;
+}
+
 void driver_updated(struct driver *d)
 {
     d->updated = true;

@@ -65,6 +65,8 @@ int driver_join(struct driver *d, const char *name);
 void driver_leave(struct driver *d, int client, bool orderly);
 /* Stale numbers are ignored, except for their wake when n is the newest. */
 void driver_ack(struct driver *d, int client, int64_t n, int64_t wake_ns);
+/* Of a client that is not here to acknowledge: when it wanted to be told the time. */
+void driver_wake(struct driver *d, int client, int64_t wake_ns);
 /* A trade update went out. */
 void driver_updated(struct driver *d);
 

@@ -16,6 +16,8 @@ static void on_trade(void *ctx, const struct trade_event *e)
     x->events++;
     driver_updated(&x->driver);
     event_log_add(&x->event_log, e, x->events);
+    if (record_is_replaying(x)) /* all of it was told then */
+        return;
     stream_trade(x, e);
     events_trade(x, e);
     char id[UUID_SIZE], qty[QTY_TEXT_MAX] = "";
@@ -56,11 +58,12 @@ static void record_equity(struct exchange *x)
     }
 }
 
-static void run_instant(struct exchange *x, int64_t time_ns)
+void exchange_instant(struct exchange *x, int64_t time_ns)
 {
     if (time_ns < x->now_ns)
         time_ns = x->now_ns; /* a wake that came late */
     struct instant in = { .time_ns = time_ns };
+    uint64_t events = x->events;
     if (feed_next_ns(x->feed) <= time_ns)
         feed_take(x->feed, &in);
     in.time_ns = x->now_ns = time_ns;
@@ -70,6 +73,7 @@ static void run_instant(struct exchange *x, int64_t time_ns)
     events_flush(x);
     bool was_ended = x->driver.ended, ended = feed_next_ns(x->feed) == INT64_MAX;
     driver_tick(&x->driver, time_ns, ended);
+    record_instant(x, time_ns, x->events != events);
     stream_tick(x);
     if (ended && !was_ended)
         log_info("market_ended", KV_TIME("time", time_ns));
@@ -101,6 +105,7 @@ void exchange_pump(struct exchange *x)
             return;
         case DRIVER_AGAIN:
             driver_tick(&x->driver, step.time_ns, x->driver.ended);
+            record_again(x);
             stream_tick(x);
             break;
         case DRIVER_RUN_AT:
@@ -110,7 +115,7 @@ void exchange_pump(struct exchange *x)
             market_clock_set(&x->clock, step.time_ns, x->speed);
             /* fall through */
         case DRIVER_RUN:
-            run_instant(x, step.time_ns);
+            exchange_instant(x, step.time_ns);
             break;
         }
     }
@@ -146,6 +151,16 @@ bool exchange_day(struct exchange *x, int symbol, int64_t now_ns, struct bar *ou
 
 /* ---- accounts */
 
+struct account *exchange_open_account(struct exchange *x, const char *key, const char *secret, const uint64_t bits[2])
+{
+    struct account *a = venue_account_open(x->venue, key, secret, bits, x->now_ns);
+    struct customer *c = customer_new(a, x->now_ns);
+    x->customers = must_realloc(x->customers, x->customers_count + 1, sizeof *x->customers);
+    x->customers[x->customers_count++] = c;
+    table_put(&x->by_key, a->key, c);
+    return a;
+}
+
 struct account *exchange_login(struct exchange *x, const struct credentials *who)
 {
     struct account *a = venue_account(x->venue, who->key);
@@ -157,11 +172,8 @@ struct account *exchange_login(struct exchange *x, const struct credentials *who
     for (const char *p = id; *p; p++)
         bits[0] = (bits[0] ^ (unsigned char)*p) * UINT64_C(1099511628211);
     bits[1] ^= random_next(&bits[0]);
-    a = venue_account_open(x->venue, who->key, who->secret, bits, x->now_ns);
-    struct customer *c = customer_new(a, x->now_ns);
-    x->customers = must_realloc(x->customers, x->customers_count + 1, sizeof *x->customers);
-    x->customers[x->customers_count++] = c;
-    table_put(&x->by_key, a->key, c);
+    a = exchange_open_account(x, who->key, who->secret, bits);
+    record_account(x, a, x->now_ns);
     log_info("account_opened", KV_TEXT("account", a->number), KV_MONEY("cash", a->cash_micros));
     return a;
 }
@@ -252,6 +264,27 @@ static void prime(struct exchange *x, int64_t start_ns)
     }
 }
 
+static void before_send(void *ctx)
+{
+    record_sync(ctx);
+}
+
+void exchange_begin(struct exchange *x, int64_t start_ns)
+{
+    const struct exchange_settings *s = &x->settings;
+    const struct venue_options options = { .cash_micros = s->cash,
+                                           .fee_micros = s->fee,
+                                           .slippage_micros = s->slippage,
+                                           .sink = on_trade,
+                                           .market_sink = on_market,
+                                           .ctx = x };
+    x->venue = venue_new(&options, feed_symbols(x->feed), feed_symbols_count(x->feed));
+    prime(x, start_ns);
+    feed_seek(x->feed, start_ns);
+    driver_init(&x->driver, x->driver.mode, start_ns);
+    x->now_ns = start_ns;
+}
+
 static void on_second(uv_timer_t *timer)
 {
     stream_second(timer->data);
@@ -279,25 +312,19 @@ static void log_started(const struct exchange *x, int64_t start_ns)
 bool exchange_start(struct exchange *x, struct err *err)
 {
     const struct exchange_settings *s = &x->settings;
-    enum driver_mode mode;
+    enum driver_mode mode = DRIVER_LOCKSTEP;
     int64_t start_ns;
     if (!parse_speed(s->speed, &mode, &x->speed, err) || !open_feed(x, err) ||
         !parse_from(x, mode, &start_ns, err))
         return false;
     if (mode == DRIVER_REAL && !feed_is_synthetic(x->feed))
         return err_set(err, ERR_INPUT, "speed real: recorded bars can't run in real time; use --speed 1");
-    const struct venue_options options = { .cash_micros = s->cash,
-                                           .fee_micros = s->fee,
-                                           .slippage_micros = s->slippage,
-                                           .sink = on_trade,
-                                           .market_sink = on_market,
-                                           .ctx = x };
-    x->venue = venue_new(&options, feed_symbols(x->feed), feed_symbols_count(x->feed));
-    prime(x, start_ns);
-    feed_seek(x->feed, start_ns);
     driver_init(&x->driver, mode, start_ns);
-    x->now_ns = start_ns;
-    market_clock_set(&x->clock, start_ns, x->speed);
+    if (!s->state[0])
+        exchange_begin(x, start_ns);
+    else if (!record_open(x, start_ns, err))
+        return false;
+    market_clock_set(&x->clock, x->now_ns, x->speed);
     x->clock.real = mode == DRIVER_REAL;
 
     const struct http_server_options http = {
@@ -306,7 +333,9 @@ bool exchange_start(struct exchange *x, struct err *err)
         .queue_max = 64 << 20,
         .socket_paths = stream_paths,
         .ctx = x,
+        .body_max = 256 * 1024, /* with room in a record (core/journal.h) */
         .on_request = rest_request,
+        .before_send = before_send,
         .on_open = stream_open,
         .on_message = stream_message,
         .on_close = stream_close,
@@ -324,7 +353,7 @@ bool exchange_start(struct exchange *x, struct err *err)
         x->signals[i].data = x;
         uv_signal_start(&x->signals[i], on_signal, i ? SIGINT : SIGTERM);
     }
-    log_started(x, start_ns);
+    log_started(x, x->now_ns);
     exchange_pump(x);
     return true;
 }
@@ -349,6 +378,7 @@ void exchange_free(struct exchange *x)
     free(x->customers);
     table_clear(&x->by_key);
     event_log_free(&x->event_log);
+    record_close(x);
     venue_free(x->venue);
     feed_free(x->feed);
 }

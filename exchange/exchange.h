@@ -16,6 +16,7 @@
 #include "exchange/events.h"
 #include "exchange/feed.h"
 #include "exchange/objects.h"
+#include "exchange/record.h"
 #include "http/server.h"
 
 enum { FRAMES_BINARY, FRAMES_TEXT };
@@ -26,6 +27,7 @@ struct exchange_settings {
     char bars[1024];
     char from[40];
     char speed[24];
+    char state[1024];
     int64_t seed;
     struct symbol_list symbols;
     int64_t cash, fee;
@@ -48,6 +50,7 @@ struct exchange {
     struct feed *feed;
     struct venue *venue;
     struct driver driver;
+    struct record *record; /* NULL: nothing is kept */
     struct market_clock clock;
     double speed;    /* 0: lockstep; 1 in real time */
     int64_t now_ns;  /* the latest market time anybody was told */
@@ -67,6 +70,12 @@ struct exchange {
 bool exchange_start(struct exchange *x, struct err *err);
 void exchange_stop(struct exchange *x);
 void exchange_free(struct exchange *x); /* when the loop is empty */
+/* The market as it is at start_ns, before its first instant. */
+void exchange_begin(struct exchange *x, int64_t start_ns);
+/* Runs all that happens at a time. */
+void exchange_instant(struct exchange *x, int64_t time_ns);
+/* Now. */
+struct account *exchange_open_account(struct exchange *x, const char *key, const char *secret, const uint64_t bits[2]);
 /* Runs what is due. */
 void exchange_pump(struct exchange *x);
 int64_t exchange_now(struct exchange *x);
@@ -82,6 +91,8 @@ struct customer *exchange_customer(const struct exchange *x, const struct accoun
 
 /* ---- rest.c */
 void rest_request(void *ctx, const struct http_request *req, struct http_response *res);
+/* One that was accepted before, now again. who NULL: the operator's. */
+void rest_replay(struct exchange *x, struct customer *who, const struct http_request *req, struct http_response *res);
 
 /* ---- rest_events.c */
 void events_trade(struct exchange *x, const struct trade_event *e);

@@ -24,6 +24,9 @@ static const struct setting settings[] = {
                     .help =
                         "Market seconds per second of the world; lockstep (or max): as fast as the clients "
                         "acknowledge; real: the world's clock."),
+    SETTING_OF_TEXT(S, state, .fallback = "",
+                    .help = "Folder that keeps every account, order and position, for a restart to go on with; empty: they are gone "
+                            "with the program."),
     SETTING_INT64(S, seed, SETTING_COUNT, .fallback = "1", .min = 0, .max = INT64_MAX,
                   .help = "The synthetic market's seed."),
     SETTING_OF_SYMBOLS(S, symbols, .fallback = "[SPY, AIG, BAC, IBM]",

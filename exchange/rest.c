@@ -306,12 +306,27 @@ void rest_request(void *ctx, const struct http_request *req, struct http_respons
     x->requests++;
     c.now_ns = exchange_now(x);
     const struct route *route = find_route(&c);
-    if (route && login(&c) && is_within_limit(&c))
+    if (route && login(&c) && is_within_limit(&c)) {
         route->handle(&c);
-    else
+        if (strcmp(req->method, "GET") != 0 && res->status < 300)
+            record_request(x, c.account, req, c.now_ns);
+    } else {
         rest_refuse(&c);
+    }
     uuid_v4(id);
     http_response_header(res, "X-Request-ID", id);
     events_flush(x);
     exchange_pump(x); /* an order may have given the clock somewhere to go */
+    res->hold = record_is_dirty(x);
+}
+
+void rest_replay(struct exchange *x, struct customer *who, const struct http_request *req, struct http_response *res)
+{
+    struct call c = { .x = x, .req = req, .res = res, .now_ns = x->now_ns, .customer = who,
+                      .account = who ? who->account : NULL };
+    const struct route *route = find_route(&c);
+    if (route && who)
+        route->handle(&c);
+    else
+        rest_refuse(&c);
 }

@@ -263,7 +263,9 @@ static void take_ticks(struct stream *s)
     s->client = driver_join(&x->driver, s->account->key);
     if (s->client < 0)
         send_error(s, 406, "connection limit exceeded");
-    else if (x->driver.n > 0)
+    else
+        record_client(x, s->account->key, true, 0);
+    if (s->client >= 0 && x->driver.n > 0)
         send_tick(s);
     exchange_pump(x);
 }
@@ -279,7 +281,11 @@ static void take_ack(struct stream *s, const json_t *m)
         send_error(s, 400, "invalid syntax");
         return;
     }
+    struct driver_client *client = &s->exchange->driver.clients[s->client];
+    int64_t wanted_ns = client->wake_ns;
     driver_ack(&s->exchange->driver, s->client, json_integer_value(n), wake_ns);
+    if (client->wake_ns != wanted_ns)
+        record_client(s->exchange, client->name, true, client->wake_ns);
     exchange_pump(s->exchange);
 }
 
@@ -548,6 +554,8 @@ void stream_close(void *ctx, struct http_socket *socket, bool orderly)
     *link = s->next;
     if (s->client >= 0) {
         driver_leave(&x->driver, s->client, orderly);
+        if (orderly)
+            record_client(x, s->account->key, false, 0);
         if (!orderly && !x->stopping)
             log_warn("client_vanished", KV_TEXT("account", s->account->number));
     }

@@ -16,9 +16,11 @@
 
 struct db {
     PGconn *conn;
+    const struct db_options *options;
     int64_t silence_ms;
     bool is_lost;
-    bool is_prepared;  /* the inserts of every table */
+    uint64_t prepared; /* whose inserts are: a bit for each of tables[] */
+    struct buffer packed;
 };
 
 struct db *db_open(const struct db_options *o, struct err *err)
@@ -43,8 +45,14 @@ struct db *db_open(const struct db_options *o, struct err *err)
     }
     struct db *db = must_alloc(1, sizeof *db);
     db->conn = conn;
+    db->options = o;
     db->silence_ms = o->silence_ms;
     return db;
+}
+
+struct db *db_open_like(const struct db *db, struct err *err)
+{
+    return db_open(db->options, err);
 }
 
 void db_close(struct db *db)
@@ -52,6 +60,7 @@ void db_close(struct db *db)
     if (!db)
         return;
     PQfinish(db->conn);
+    buffer_free(&db->packed);
     free(db);
 }
 
@@ -149,6 +158,19 @@ bool db_query(struct db *db, const char *sql, const char *const *values, size_t 
 
 /* ---- inserting */
 
+static uint64_t prepared_bit(const struct table *t)
+{
+    size_t i = 0;
+    while (tables[i] != t)
+        i++;
+    return UINT64_C(1) << i;
+}
+
+static bool is_prepared(const struct db *db, const struct table *t)
+{
+    return db->prepared & prepared_bit(t);
+}
+
 static bool prepare_insert(struct db *db, const struct table *t, struct err *err)
 {
     struct buffer sql = { 0 };
@@ -157,6 +179,8 @@ static bool prepare_insert(struct db *db, const struct table *t, struct err *err
     for (size_t i = 0; i < t->columns_count; i++)
         if (t->columns[i].sql)
             buffer_printf(&sql, "%s\"%s\"", values++ ? "," : "", t->columns[i].name);
+    if (table_is_packed(t))
+        buffer_printf(&sql, "%s\"packed\"", values++ ? "," : "");
     for (int i = 1; i <= values; i++)
         buffer_printf(&sql, "%s$%d", i == 1 ? ") VALUES (" : ",", i);
     buffer_text(&sql, ")");
@@ -166,6 +190,8 @@ static bool prepare_insert(struct db *db, const struct table *t, struct err *err
         lose(db, "closed by the server", err);
     else if (!ok)
         say(message_of(result), err);
+    if (ok)
+        db->prepared |= prepared_bit(t);
     PQclear(result);
     buffer_free(&sql);
     return ok;
@@ -177,12 +203,18 @@ static bool send_row(struct db *db, const struct db_insert *row)
     const char *values[COLUMNS_MAX];
     char scratch[COLUMNS_MAX][COLUMN_SCRATCH];
     int count = 0;
-    assert(row->table->columns_count <= COLUMNS_MAX);
+    assert(row->table->columns_count < COLUMNS_MAX);
     for (size_t i = 0; i < row->table->columns_count; i++)
         if (row->table->columns[i].sql) {
             values[count] = column_to_db(&row->table->columns[i], row->record, scratch[count]);
             count++;
         }
+    if (table_is_packed(row->table)) {
+        db->packed.size = 0;
+        record_pack(row->table, row->record, &db->packed);
+        buffer_add(&db->packed, "", 1);
+        values[count++] = db->packed.data;
+    }
     return PQsendQueryPrepared(db->conn, row->table->name, count, values, NULL, NULL, 0);
 }
 
@@ -224,10 +256,9 @@ enum db_outcome db_insert(struct db *db, const struct db_insert *rows, size_t co
         lose(db, "earlier", err);
         return DB_LOST;
     }
-    for (size_t i = 0; !db->is_prepared && tables[i]; i++)
-        if (!prepare_insert(db, tables[i], err))
+    for (size_t i = 0; i < count; i++)
+        if (!is_prepared(db, rows[i].table) && !prepare_insert(db, rows[i].table, err))
             return db->is_lost ? DB_LOST : DB_REFUSED;
-    db->is_prepared = true;
     if (!PQenterPipelineMode(db->conn)) {
         lose(db, PQerrorMessage(db->conn), err);
         return DB_LOST;

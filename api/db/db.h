@@ -22,6 +22,7 @@ struct db_options {
 struct db; /* one connection */
 
 struct db *db_open(const struct db_options *options, struct err *err); /* NULL: err */
+struct db *db_open_like(const struct db *db, struct err *err); /* another of the same options */
 void db_close(struct db *db);
 bool db_is_lost(const struct db *db);   /* of no more use: close it and open another */
 
@@ -32,8 +33,8 @@ typedef bool db_row(void *ctx, char *const *values);
 bool db_query(struct db *db, const char *sql, const char *const *values, size_t values_count,
               db_row *row, void *ctx, struct err *err);
 
-/* Makes the tables, adds columns that are missing, refuses when a table is suspended or of another shape,
- * waits until what was written is readable. */
+/* Makes the tables, adds columns that are missing, takes over the rows of an earlier layout, refuses when a table is
+ * suspended or of another shape, waits until what was written is readable. */
 bool db_prepare_tables(struct db *db, struct err *err);
 /* The name of a suspended table of ours in out, or "". */
 bool db_suspended(struct db *db, char *out, size_t size, struct err *err);

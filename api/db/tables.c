@@ -1,4 +1,9 @@
-/* tables.c - the tables as the database must hold them, made and read from their columns (records.c). */
+/* tables.c - the tables as the database must hold them, made and read from their columns (records.c).
+ *
+ * What a commit costs is the files it writes, some 0.2 ms each: one a column, two a VARCHAR. So the tables that fills go
+ * into keep in columns of their own only what is asked for by, and the rest in one text, "packed". The layout before
+ * had a column for each member: its rows are moved when it is found. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +24,8 @@ static bool create(struct db *db, const struct table *t, struct err *err)
             buffer_printf(&sql, "%s\"%s\" %s", between, t->columns[i].name, t->columns[i].sql);
             between = ", ";
         }
+    if (table_is_packed(t))
+        buffer_text(&sql, ", \"packed\" VARCHAR");
     buffer_printf(&sql, ") TIMESTAMP(\"%s\") PARTITION BY %s WAL DEDUP UPSERT KEYS(", t->keys[0], t->partition);
     for (size_t i = 0; t->keys[i]; i++)
         buffer_printf(&sql, "%s\"%s\"", i ? ", " : "", t->keys[i]);
@@ -28,39 +35,52 @@ static bool create(struct db *db, const struct table *t, struct err *err)
     return ok;
 }
 
-/* What SHOW COLUMNS says of a table. */
+/* What is seen of a table that is there. */
 struct seen {
     const struct table *table;
-    bool has[64];
-    char wrong[128]; /* the first column that is of another type, or keyed otherwise */
+    bool is_packed, has[64], is_other[64]; /* is_other: of another type */
+    char wrong[160]; /* the first column that is of another type, keyed otherwise, or not known */
 };
 
 static bool see_column(void *ctx, char *const *v)
 {
     struct seen *seen = ctx;
     const struct table *t = seen->table;
+    const char *name = v[0] ? v[0] : "", *type = v[1] ? v[1] : "nothing";
+    bool is_key = v[2] && *v[2] == 't', is_known = false;
+    if (table_is_packed(t) && strcmp(name, "packed") == 0)
+        seen->is_packed = is_known = true;
     for (size_t i = 0; i < t->columns_count; i++) {
         const struct column *c = &t->columns[i];
-        if (!c->sql || !v[0] || strcmp(c->name, v[0]) != 0)
+        bool should_be_key = false;
+        if (strcmp(c->name, name) != 0)
             continue;
-        bool is_key = false;
         for (size_t k = 0; t->keys[k]; k++)
-            is_key = is_key || strcmp(t->keys[k], c->name) == 0;
-        seen->has[i] = true;
-        if (!*seen->wrong && (!v[1] || strcmp(v[1], c->sql) != 0 || is_key != (v[2] && *v[2] == 't')))
-            snprintf(seen->wrong, sizeof seen->wrong, "column %s is %s%s", c->name, v[1] ? v[1] : "nothing",
-                     v[2] && *v[2] == 't' ? " and a dedup key" : "");
+            should_be_key = should_be_key || strcmp(t->keys[k], name) == 0;
+        seen->has[i] = is_known = true;
+        seen->is_other[i] = c->sql && strcmp(type, c->sql) != 0;
+        if (!*seen->wrong && c->sql && (strcmp(type, c->sql) != 0 || is_key != should_be_key))
+            snprintf(seen->wrong, sizeof seen->wrong, "column %s is %s%s", name, type, is_key ? " and a dedup key" : "");
     }
+    if (!is_known && !*seen->wrong)
+        snprintf(seen->wrong, sizeof seen->wrong, "column %.60s is not known here: a newer bell-api made it", name);
     return true;
+}
+
+static bool see(struct db *db, const struct table *t, const char *name, struct seen *seen, struct err *err)
+{
+    char sql[256];
+    *seen = (struct seen){ .table = t };
+    assert(t->columns_count <= COUNT_OF(seen->has));
+    snprintf(sql, sizeof sql, "SELECT \"column\", \"type\", upsertKey FROM table_columns('%s')", name);
+    return db_query(db, sql, NULL, 0, see_column, seen, err);
 }
 
 static bool complete(struct db *db, const struct table *t, struct err *err)
 {
-    struct seen seen = { .table = t };
+    struct seen seen;
     char sql[256];
-    assert(t->columns_count <= COUNT_OF(seen.has));
-    snprintf(sql, sizeof sql, "SELECT \"column\", \"type\", upsertKey FROM table_columns('%s')", t->name);
-    if (!db_query(db, sql, NULL, 0, see_column, &seen, err))
+    if (!see(db, t, t->name, &seen, err))
         return false;
     if (*seen.wrong)
         return err_set(err, ERR_CONFLICT, "table %s is of another shape: %s", t->name, seen.wrong);
@@ -74,6 +94,161 @@ static bool complete(struct db *db, const struct table *t, struct err *err)
             return false;
     }
     return true;
+}
+
+/* ---- from an earlier layout */
+
+static bool see_number(void *ctx, char *const *v)
+{
+    *(int64_t *)ctx = v[0] ? atoll(v[0]) : 0;
+    return true;
+}
+
+static bool ask_number(struct db *db, int64_t *out, struct err *err, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+static bool ask_number(struct db *db, int64_t *out, struct err *err, const char *fmt, ...)
+{
+    char sql[256];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(sql, sizeof sql, fmt, args);
+    va_end(args);
+    *out = 0;
+    return db_query(db, sql, NULL, 0, see_number, out, err);
+}
+
+static bool is_there(struct db *db, const char *name, bool *there, struct err *err)
+{
+    int64_t count;
+    bool ok = ask_number(db, &count, err, "SELECT count() FROM tables() WHERE table_name = '%s'", name);
+    *there = count > 0;
+    return ok;
+}
+
+/* A table with a column for each member steps aside, its rows still to be moved. */
+static bool set_aside(struct db *db, const struct table *t, struct err *err)
+{
+    struct seen seen;
+    bool there;
+    char sql[128];
+    if (!table_is_packed(t))
+        return true;
+    if (!is_there(db, t->name, &there, err) || (there && !see(db, t, t->name, &seen, err)))
+        return false;
+    if (!there || seen.is_packed)
+        return true;
+    snprintf(sql, sizeof sql, "RENAME TABLE %s TO %s_unpacked", t->name, t->name);
+    return db_query(db, sql, NULL, 0, NULL, NULL, err);
+}
+
+struct move {
+    const struct table *table;
+    const struct column *columns[64];
+    size_t columns_count;
+    struct db *to;
+    struct db_insert *rows;
+    char **texts; /* of the rows' LONG_TEXT */
+    size_t count, read;
+    struct err err;
+};
+
+enum { MOVE_ROWS = 1000, MOVE_STATEMENT_ROWS = 20000 };
+
+static void forget_rows(struct move *m)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        free((void *)(uintptr_t)m->rows[i].record);
+        free(m->texts[i]);
+    }
+    m->count = 0;
+}
+
+static bool move_rows(struct move *m)
+{
+    bool ok = !m->count || db_insert(m->to, m->rows, m->count, &m->err) == DB_STORED;
+    forget_rows(m);
+    return ok;
+}
+
+static bool move_row(void *ctx, char *const *values)
+{
+    struct move *m = ctx;
+    void *record = must_alloc(1, m->table->record_size);
+    char *text = NULL;
+    bool ok = true;
+    table_init(m->table, record);
+    for (size_t i = 0; ok && i < m->columns_count; i++) {
+        const char *value = values[i];
+        if (value && m->columns[i]->kind == COLUMN_LONG_TEXT)
+            value = text = must_strdup(value);
+        ok = column_from_db(m->columns[i], value, record);
+    }
+    if (ok && m->table->derive)
+        m->table->derive(record);
+    m->texts[m->count] = text;
+    m->rows[m->count++] = (struct db_insert){ m->table, record };
+    m->read++;
+    return ok && (m->count < MOVE_ROWS || move_rows(m));
+}
+
+/* What was set aside is moved; a start that was cut short begins anew, which dedup makes the same. */
+static bool take_over(struct db *db, const struct table *t, struct err *err)
+{
+    struct seen seen;
+    struct move m = { .table = t, .rows = must_alloc(MOVE_ROWS, sizeof *m.rows), .texts = must_alloc(MOVE_ROWS, sizeof *m.texts) };
+    struct db *from = NULL;
+    struct buffer sql = { 0 };
+    char old[64];
+    bool there, ok = false;
+    int64_t before, after, at = 0;
+
+    snprintf(old, sizeof old, "%s_unpacked", t->name);
+    if (!is_there(db, old, &there, err))
+        goto done;
+    if (!there) {
+        ok = true;
+        goto done;
+    }
+    if (!see(db, t, old, &seen, err) || !ask_number(db, &before, err, "SELECT wait_wal_table('%s')", old) ||
+        !ask_number(db, &before, err, "SELECT count() FROM %s", old) || !(from = db_open_like(db, err)))
+        goto done;
+    log_info("layout_changed", KV_TEXT("table", t->name), KV_INT("rows", before));
+    m.to = db;
+    for (size_t i = 0; i < t->columns_count; i++) {
+        const struct column *c = &t->columns[i];
+        if (seen.has[i] && !seen.is_other[i])
+            m.columns[m.columns_count++] = c;
+    }
+    do {
+        size_t read = m.read;
+        sql.size = 0;
+        for (size_t i = 0; i < m.columns_count; i++)
+            buffer_printf(&sql, "%s\"%s\"", i ? "," : "SELECT ", m.columns[i]->name);
+        buffer_printf(&sql, " FROM %s LIMIT %lld,%lld", old, (long long)at, (long long)at + MOVE_STATEMENT_ROWS);
+        ok = db_query(from, sql.data, NULL, 0, move_row, &m, err) && move_rows(&m);
+        at += MOVE_STATEMENT_ROWS;
+        if (ok && m.read == read)
+            break;
+    } while (ok);
+    if (m.err.code)
+        *err = m.err;
+    ok = ok && ask_number(db, &after, err, "SELECT wait_wal_table('%s')", t->name) &&
+         ask_number(db, &after, err, "SELECT count() FROM %s", t->name);
+    if (ok && after < before)
+        ok = err_set(err, ERR_CONFLICT, "of its %lld rows in %s only %lld could be taken over", (long long)before, old,
+                     (long long)after);
+    if (ok) {
+        sql.size = 0;
+        buffer_printf(&sql, "DROP TABLE %s", old);
+        ok = db_query(db, sql.data, NULL, 0, NULL, NULL, err);
+    }
+done:
+    forget_rows(&m);
+    db_close(from);
+    buffer_free(&sql);
+    free(m.rows);
+    free(m.texts);
+    return ok;
 }
 
 struct name {
@@ -109,7 +284,8 @@ bool db_prepare_tables(struct db *db, struct err *err)
 {
     char suspended[64];
     for (size_t i = 0; tables[i]; i++)
-        if (!create(db, tables[i], err) || !complete(db, tables[i], err))
+        if (!set_aside(db, tables[i], err) || !create(db, tables[i], err) || !complete(db, tables[i], err) ||
+            !take_over(db, tables[i], err))
             return err_prefix(err, "table %s", tables[i]->name);
     if (!db_suspended(db, suspended, sizeof suspended, err))
         return false;
@@ -139,12 +315,9 @@ static const char *value_name(struct statement *s, const char *value, char out[1
     return out;
 }
 
-static void only(struct statement *s, const struct table *t, const char *column, const struct words *words)
+static void only(struct statement *s, const char *column, const struct words *words)
 {
     char name[16];
-    if (!words->count)
-        return;
-    table_column(t, column);
     buffer_printf(&s->sql, " AND \"%s\" IN (", column);
     for (size_t i = 0; i < words->count; i++)
         buffer_printf(&s->sql, "%s%s", i ? "," : "", value_name(s, words->texts[i], name));
@@ -182,10 +355,51 @@ struct listing {
     const struct table *table;
     const struct column *columns[64];
     size_t count;
+    bool is_packed, is_head;     /* the value after the columns' is what the others were packed into, or its head */
+    const struct filter *filter; /* what the database cannot tell apart is told here; NULL: everything passes */
+    struct buffer text;
     void *record;
+    size_t seen, passed, passed_max;
     db_record *row;
     void *ctx;
 };
+
+/* The columns a list may be asked for by, and by which of their values. */
+static const struct words *words_of(const struct filter *f, size_t i, const char **column)
+{
+    const struct { const char *column; const struct words *words; } lists[] = {
+        { "account", &f->account }, { "strategy", &f->strategy }, { "symbol", &f->symbol }, { "run_id", &f->run_id },
+        { "status", &f->status }, { "source", &f->source }, { "order_id", &f->order_id }, { "event", &f->event },
+    };
+    if (i == COUNT_OF(lists))
+        return NULL;
+    *column = lists[i].column;
+    return lists[i].words;
+}
+
+static bool passes(const struct table *t, const struct filter *f, const void *record)
+{
+    const char *column;
+    char scratch[COLUMN_SCRATCH];
+    const struct words *words;
+    for (size_t i = 0; (words = words_of(f, i, &column)); i++)
+        if (words->count && table_column(t, column)->packed) {
+            const char *value = column_to_db(table_column(t, column), record, scratch);
+            if (!words_match(words, value ? value : ""))
+                return false;
+        }
+    return true;
+}
+
+static bool asks_for_packed(const struct table *t, const struct filter *f)
+{
+    const char *column;
+    const struct words *words;
+    for (size_t i = 0; (words = words_of(f, i, &column)); i++)
+        if (words->count && table_column(t, column)->packed)
+            return true;
+    return false;
+}
 
 static bool read_row(void *ctx, char *const *values)
 {
@@ -197,15 +411,26 @@ static bool read_row(void *ctx, char *const *values)
                       KV_TEXT("value", values[i] ? values[i] : "null"));
             return false;
         }
+    if (l->is_packed) {
+        l->text.size = 0;
+        buffer_add(&l->text, values[l->count] ? values[l->count] : "", values[l->count] ? strlen(values[l->count]) + 1 : 1);
+        if (!record_unpack(l->table, l->text.data, l->is_head, l->record)) {
+            log_error("row_misread", KV_TEXT("table", l->table->name), KV_TEXT("column", "packed"),
+                      KV_TEXT("value", values[l->count] ? values[l->count] : "null"));
+            return false;
+        }
+    }
+    l->seen++;
+    if (l->passed == l->passed_max || (l->filter && !passes(l->table, l->filter, l->record)))
+        return true;
+    l->passed++;
     return l->row(l->ctx, l->record);
 }
 
 static void where(struct statement *s, const struct table *t, const struct filter *f)
 {
-    const struct { const char *column; const struct words *words; } lists[] = {
-        { "account", &f->account }, { "strategy", &f->strategy }, { "symbol", &f->symbol }, { "run_id", &f->run_id },
-        { "status", &f->status }, { "source", &f->source }, { "order_id", &f->order_id }, { "event", &f->event },
-    };
+    const char *column;
+    const struct words *words;
     char name[16];
     buffer_text(&s->sql, " WHERE 1 = 1");
     if (f->start != INT64_MIN) {
@@ -216,27 +441,41 @@ static void where(struct statement *s, const struct table *t, const struct filte
         time_format_us(f->end, s->times[1]);
         buffer_printf(&s->sql, " AND \"%s\" < %s", t->keys[0], value_name(s, s->times[1], name));
     }
-    for (size_t i = 0; i < COUNT_OF(lists); i++)
-        only(s, t, lists[i].column, lists[i].words);
+    for (size_t i = 0; (words = words_of(f, i, &column)); i++)
+        if (words->count && !table_column(t, column)->packed)
+            only(s, column, words);
 }
 
-bool db_list(struct db *db, const struct table *t, const struct filter *f, size_t limit, bool long_texts,
-             db_record *row, void *ctx, struct err *err)
+static void select_columns(struct statement *s, struct listing *l, const char *from, bool long_texts)
 {
-    bool ok = false;
-    struct statement *s = must_alloc(1, sizeof *s);
-    struct listing l = { .table = t, .record = must_alloc(1, t->record_size), .row = row, .ctx = ctx };
-    text_copy(s->after, sizeof s->after, f->after);
-
+    const struct table *t = l->table;
     buffer_text(&s->sql, "SELECT ");
     for (size_t i = 0; i < t->columns_count; i++) {
         const struct column *c = &t->columns[i];
         if (!c->sql || (c->kind == COLUMN_LONG_TEXT && !long_texts))
             continue;
-        buffer_printf(&s->sql, "%s\"%s\"", l.count ? "," : "", c->name);
-        l.columns[l.count++] = c;
+        buffer_printf(&s->sql, "%s\"%s\"", l->count ? "," : "", c->name);
+        l->columns[l->count++] = c;
     }
-    buffer_printf(&s->sql, " FROM %s", t->name);
+    l->is_packed = table_is_packed(t);
+    l->is_head = l->is_packed && !long_texts && t->columns[t->columns_count - 1].kind == COLUMN_LONG_TEXT;
+    if (l->is_head)
+        buffer_printf(&s->sql, ",left(\"packed\", %d)", PACKED_HEAD);
+    else if (l->is_packed)
+        buffer_text(&s->sql, ",\"packed\"");
+    buffer_printf(&s->sql, " FROM %s", from);
+}
+
+/* One statement of it: rows after `after`, at most limit (0: all). */
+static bool ask(struct db *db, struct listing *l, const struct filter *f, const char *after, size_t limit, bool long_texts,
+                struct err *err)
+{
+    const struct table *t = l->table;
+    struct statement *s = must_alloc(1, sizeof *s);
+    bool ok = false;
+    text_copy(s->after, sizeof s->after, after);
+    l->count = l->seen = 0;
+    select_columns(s, l, t->name, long_texts);
     where(s, t, f);
     if (!after_cursor(s, t)) {
         err_set(err, ERR_INPUT, "the cursor is not one of this list");
@@ -246,11 +485,30 @@ bool db_list(struct db *db, const struct table *t, const struct filter *f, size_
         buffer_printf(&s->sql, "%s\"%s\"", i ? ", " : " ORDER BY ", t->keys[i]);
     if (limit)
         buffer_printf(&s->sql, " LIMIT %zu", limit);
-    ok = wait_readable(db, t, err) && db_query(db, s->sql.data, s->values, s->count, read_row, &l, err);
+    ok = db_query(db, s->sql.data, s->values, s->count, read_row, l, err);
 done:
-    free(l.record);
     buffer_free(&s->sql);
     free(s);
+    return ok;
+}
+
+bool db_list(struct db *db, const struct table *t, const struct filter *f, size_t limit, bool long_texts,
+             db_record *row, void *ctx, struct err *err)
+{
+    enum { SIEVE_ROWS = 2000 };
+    bool sieved = limit && asks_for_packed(t, f);
+    struct listing l = { .table = t, .filter = f, .record = must_alloc(1, t->record_size),
+                         .passed_max = limit ? limit : SIZE_MAX, .row = row, .ctx = ctx };
+    char after[CURSOR_KEY_SIZE];
+    size_t wanted = sieved ? SIEVE_ROWS : limit;
+    text_copy(after, sizeof after, f->after);
+    bool ok = wait_readable(db, t, err) && ask(db, &l, f, after, wanted, long_texts, err);
+    while (ok && sieved && l.seen == wanted && l.passed < limit) { /* the last row is still in l.record */
+        record_key(t, l.record, after, sizeof after);
+        ok = ask(db, &l, f, after, wanted, long_texts, err);
+    }
+    buffer_free(&l.text);
+    free(l.record);
     return ok;
 }
 

@@ -6,8 +6,6 @@
 #ifndef CORE_CONFIG_H
 #define CORE_CONFIG_H
 
-#include <stdio.h>
-
 #include "core/err.h"
 #include "market/setting.h"
 
@@ -68,8 +66,5 @@ int program_settings(const struct program *p, int argc, char **argv, void *out);
 /* A secret from a file: its first line without the newline, at most size-1 bytes; refused when the file is
  * missing, empty, or readable by others than its owner's group (mode & 007). */
 bool secret_read(const char *path, char *out, size_t size, struct err *err);
-
-/* The file printed for a table: every key at its default under its help as a comment. */
-void settings_print(FILE *to, const struct setting *table, size_t count);
 
 #endif

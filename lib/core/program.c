@@ -7,6 +7,7 @@
 #include "core/base.h"
 #include "core/config.h"
 #include "core/config_read.h"
+#include "core/describe.h"
 #include "core/json.h"
 #include "core/log.h"
 
@@ -14,7 +15,7 @@ extern char **environ;
 
 enum { NAME_SIZE = 128, VALUE_SIZE = 4096, FLAGS_MAX = 128 };
 
-enum action { RUN, HELP, VERSION, PRINT_CONFIG, CHECK_CONFIG };
+enum action { RUN, HELP, VERSION, PRINT_CONFIG, PRINT_SETTINGS, CHECK_CONFIG };
 
 static const struct {
     const char *name;
@@ -24,6 +25,7 @@ static const struct {
     { "help", HELP, "Print this and leave." },
     { "version", VERSION, "Print the version and leave." },
     { "print-config", PRINT_CONFIG, "Print a settings file with every default and leave." },
+    { "print-settings", PRINT_SETTINGS, "Print all settings as a Markdown table and leave." },
     { "check-config", CHECK_CONFIG,
       "Check all settings and leave: exit status 0 when they are good, 2 when not." },
 };
@@ -43,95 +45,6 @@ static void flag_name(const char *setting, char out[NAME_SIZE])
         *c = *c == '_' ? '-' : *c;
 }
 
-static void limits_text(const struct setting *s, char *out, size_t size)
-{
-    /* Formatted by the kind itself, from a struct that holds nothing but the limit. */
-    char low[64], high[64];
-    struct setting at = *s;
-    at.offset = 0;
-    out[0] = '\0';
-    switch (s->kind) {
-    case SETTING_COUNT:
-    case SETTING_MONEY:
-    case SETTING_PERCENT:
-    case SETTING_DURATION:
-        if (s->min == 0 && s->max == 0)
-            return;
-        setting_format(&at, &s->min, low, sizeof low);
-        setting_format(&at, &s->max, high, sizeof high);
-        snprintf(out, size, "%s to %s", low, high);
-        return;
-    default:
-        return;
-    }
-}
-
-/* "4 to 9 bars; may change while running": what a reader should know beside the help. */
-static void notes_text(const struct setting *s, char *out, size_t size)
-{
-    char limits[160];
-    limits_text(s, limits, sizeof limits);
-    /* money names its unit in each amount already */
-    const char *unit = s->unit && s->kind != SETTING_MONEY ? s->unit : "";
-    size_t n = (size_t)snprintf(out, size, "%s%s%s", limits, *limits && *unit ? " " : "", unit);
-    for (int i = 0; s->names && s->names[i] && n < size; i++)
-        n += (size_t)snprintf(out + n, size - n, "%s%s",
-                              i   ? ", "
-                              : n ? "; one of "
-                                  : "one of ",
-                              s->names[i]);
-    if (s->hot && n < size)
-        n += (size_t)snprintf(out + n, size - n, "%smay change while running", n ? "; " : "");
-    if (s->secret && n < size)
-        snprintf(out + n, size - n, "%sa file, readable by its owner only", n ? "; " : "");
-}
-
-static bool needs_quotes(const struct setting *s, const char *text)
-{
-    if (s->kind != SETTING_TEXT)
-        return false;
-    return !*text || strpbrk(text, "#:{}[],&*!|>'\"%@`") || strchr(" -?", text[0]) ||
-           text[strlen(text) - 1] == ' ' || strcmp(text, "~") == 0 || strcmp(text, "null") == 0;
-}
-
-static void print_scalar(FILE *to, const struct setting *s, const char *text)
-{
-    if (!needs_quotes(s, text)) {
-        fputs(text, to);
-        return;
-    }
-    fputc('"', to);
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            fputc('\\', to);
-        fputc(*text, to);
-    }
-    fputc('"', to);
-}
-
-void settings_print(FILE *to, const struct setting *table, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const struct setting *s = &table[i];
-        char notes[512];
-        notes_text(s, notes, sizeof notes);
-        if (i > 0)
-            fputc('\n', to);
-        if (s->help)
-            fprintf(to, "# %s\n", s->help);
-        if (*notes)
-            fprintf(to, "# (%s)\n", notes);
-        const char *fallback = s->kind == SETTING_MAP && !s->fallback ? "{}" : s->fallback;
-        if (!fallback) {
-            fprintf(to, "# required:\n#%s:\n", s->name);
-            continue;
-        }
-        fprintf(to, "%s: ", s->name);
-        print_scalar(to, s, fallback);
-        fputc('\n', to);
-    }
-}
-
 static void print_help(const struct program *p)
 {
     printf("%s - %s\n", p->name, p->summary);
@@ -146,7 +59,7 @@ static void print_help(const struct program *p)
             continue;
         flag_name(s->name, flag);
         variable_name(p->name, s->name, variable);
-        notes_text(s, notes, sizeof notes);
+        setting_notes(s, notes, sizeof notes);
         printf("  --%s%s\n", flag, s->kind == SETTING_BOOL ? "" : " VALUE");
         printf("      %s%s%s%s\n", s->help ? s->help : "", *notes ? " (" : "", notes,
                *notes ? ")" : "");
@@ -384,7 +297,15 @@ int program_settings(const struct program *p, int argc, char **argv, void *out)
     }
     if (complaints->count == 0 && line->action == PRINT_CONFIG) {
         printf("# Settings of %s. Every value is the default.\n\n", p->name);
-        settings_print(stdout, p->settings, p->settings_count);
+        settings_print(stdout, p->settings, p->settings_count, 0);
+        status = 0;
+        goto done;
+    }
+    if (complaints->count == 0 && line->action == PRINT_SETTINGS) {
+        char prefix[NAME_SIZE];
+        variable_name(p->name, "", prefix);
+        printf("## %s\n\n%s Variables: `%s` and the name in capitals.\n\n", p->name, p->summary, prefix);
+        settings_table(stdout, p->settings, p->settings_count);
         status = 0;
         goto done;
     }

@@ -38,6 +38,9 @@ struct rest_connection {
     int64_t since_ms;
     struct MHD_Connection *mhd;
     struct http_stream *stream; /* of the reply that goes out */
+    bool is_held, is_released;  /* held waits; libmicrohttpd has suspended the connection until it is released */
+    struct http_response held;
+    struct rest_connection *held_next;
     char *body;
     size_t body_size, body_cap, body_seen;
 };
@@ -68,7 +71,7 @@ struct http_server {
     int64_t stop_until_ms;
     size_t newcomers_count, rest_count, sockets_count;
     struct newcomer *newcomers;
-    struct rest_connection *rest;
+    struct rest_connection *rest, *held;
     struct http_socket *sockets, *dirty;
     struct MHD_Daemon *mhd;
     bool resumed; /* a reply that waited goes on with libmicrohttpd's next turn */
@@ -104,6 +107,12 @@ static inline int64_t server_now_ms(const struct http_server *s)
 void server_drain(struct http_server *s, int fd);
 
 bool server_has_path(const struct http_server *s, const char *path, size_t size);
+
+static inline void server_before_send(const struct http_server *s)
+{
+    if (s->o.before_send)
+        s->o.before_send(s->o.ctx);
+}
 
 /* rest.c */
 bool rest_start(struct http_server *s, struct err *err);

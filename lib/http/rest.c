@@ -14,12 +14,27 @@ enum { BODY_KEPT = 64 * 1024 }; /* a larger buffer is given back after its reque
 
 static void on_timer(uv_timer_t *timer);
 
+static void release(struct http_server *s)
+{
+    while (s->held) {
+        struct rest_connection *c = s->held;
+        s->held = c->held_next;
+        c->is_released = true;
+        MHD_resume_connection(c->mhd);
+    }
+}
+
 static void turn(struct http_server *s)
 {
     MHD_UNSIGNED_LONG_LONG ms;
     s->resumed = false;
     MHD_run(s->mhd);
-    if (s->resumed)
+    if (s->held) {
+        server_before_send(s);
+        release(s);
+        MHD_run(s->mhd); /* what it still holds then waits for the next turn, so that all have one */
+    }
+    if (s->held || s->resumed)
         uv_timer_start(&s->mhd_timer, on_timer, 0, 0);
     else if (MHD_get_timeout(s->mhd, &ms) == MHD_YES)
         uv_timer_start(&s->mhd_timer, on_timer, ms, 0);
@@ -46,17 +61,55 @@ static void enter(struct rest_connection *c, enum rest_phase phase)
 
 /* ---- requests */
 
+static const char *field(const struct http_field *fields, size_t count, const char *name,
+                         int (*compare)(const char *, const char *))
+{
+    for (size_t i = 0; i < count; i++)
+        if (compare(fields[i].name, name) == 0)
+            return fields[i].value ? fields[i].value : "";
+    return NULL;
+}
+
 const char *http_header(const struct http_request *req, const char *name)
 {
+    if (!req->impl)
+        return field(req->headers, req->headers_count, name, strcasecmp);
     return MHD_lookup_connection_value(req->impl, MHD_HEADER_KIND, name);
 }
 
 const char *http_query(const struct http_request *req, const char *name)
 {
     const char *value = NULL;
+    if (!req->impl)
+        return field(req->queries, req->queries_count, name, strcmp);
     if (MHD_lookup_connection_value_n(req->impl, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, NULL) != MHD_YES)
         return NULL;
     return value ? value : "";
+}
+
+struct fields {
+    struct http_field *out;
+    size_t count, max;
+};
+
+static enum MHD_Result see_query(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    (void)kind;
+    struct fields *f = ctx;
+    if (f->count < f->max)
+        f->out[f->count] = (struct http_field){ name, value ? value : "" };
+    f->count++;
+    return MHD_YES;
+}
+
+size_t http_queries(const struct http_request *req, struct http_field *out, size_t max)
+{
+    struct fields f = { .out = out, .max = max };
+    if (req->impl)
+        MHD_get_connection_values(req->impl, MHD_GET_ARGUMENT_KIND, see_query, &f);
+    for (size_t i = 0; !req->impl && i < req->queries_count; i++)
+        see_query(&f, MHD_GET_ARGUMENT_KIND, req->queries[i].name, req->queries[i].value);
+    return f.count;
 }
 
 void http_response_header(struct http_response *res, const char *name, const char *value)
@@ -141,6 +194,7 @@ static ssize_t read_stream(void *ctx, uint64_t position, char *out, size_t max)
         MHD_suspend_connection(t->connection->mhd);
         return 0;
     }
+    server_before_send(t->connection->server);
     t->connection->since_ms = server_now_ms(t->connection->server);
     memcpy(out, t->out + t->out_start, n);
     t->out_start += n;
@@ -163,6 +217,14 @@ static struct MHD_Response *make_response(struct http_response *res)
                      : MHD_create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT);
 }
 
+/* A reply nobody gets. */
+static void discard(struct http_server *s, struct http_response *res)
+{
+    if (res->stream)
+        stream_gone(s, res->stream);
+    free(res->body);
+}
+
 static enum MHD_Result reply(struct rest_connection *c, struct MHD_Connection *connection, struct http_response *res)
 {
     if (res->status < 200 || res->status > 599) {
@@ -171,9 +233,7 @@ static enum MHD_Result reply(struct rest_connection *c, struct MHD_Connection *c
     }
     struct MHD_Response *r = make_response(res);
     if (!r) {
-        if (res->stream)
-            stream_gone(c->server, res->stream);
-        free(res->body);
+        discard(c->server, res);
         return MHD_NO;
     }
     if (res->stream) {
@@ -278,7 +338,7 @@ static enum MHD_Result collect(struct rest_connection *c, const char *data, size
 
 static enum MHD_Result finish(struct rest_connection *c, struct MHD_Connection *connection, struct http_request *req)
 {
-    const struct http_server *s = c->server;
+    struct http_server *s = c->server;
     struct http_response res = { .status = 0 };
     enter(c, REST_REPLY);
     if (c->body_seen > s->o.body_max) {
@@ -295,7 +355,20 @@ static enum MHD_Result finish(struct rest_connection *c, struct MHD_Connection *
         req->body_size = c->body_size;
     }
     s->o.on_request(s->o.ctx, req, &res);
-    return reply(c, connection, &res);
+    if (res.lose) {
+        server_before_send(s);
+        discard(s, &res);
+        return MHD_NO;
+    }
+    if (!res.hold)
+        return reply(c, connection, &res);
+    c->held = res;
+    c->is_held = true;
+    c->mhd = connection;
+    c->held_next = c->server->held;
+    c->server->held = c;
+    MHD_suspend_connection(connection);
+    return MHD_YES;
 }
 
 static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, const char *url, const char *method,
@@ -304,6 +377,13 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, c
     (void)ctx, (void)version;
     struct rest_connection *c = *request;
     struct http_request req = { .method = method, .path = url, .body = "", .impl = connection };
+    if (c->is_held) {
+        if (c->is_released) {
+            c->is_held = c->is_released = false;
+            return reply(c, connection, &c->held);
+        }
+        return MHD_YES;
+    }
     if (c->phase == REST_HEAD)
         return begin(c, connection, &req);
     if (*size > 0) {
@@ -361,6 +441,8 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **o
         s->rest_count--;
         if (c->stream)
             stream_gone(s, c->stream);
+        if (c->is_held)
+            discard(s, &c->held);
         free(c->body);
         free(c);
         *own = NULL;
@@ -445,6 +527,8 @@ void rest_stop(struct http_server *s)
     for (struct rest_connection *c = s->rest; c; c = c->next)
         if (c->stream)
             http_stream_end(c->stream);
+    server_before_send(s);
+    release(s);
     MHD_run(s->mhd); /* it must not be stopped while a reply waits */
     MHD_stop_daemon(s->mhd);
     s->mhd = NULL;

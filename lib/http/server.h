@@ -21,15 +21,22 @@
 struct http_server;
 struct http_socket; /* one WebSocket connection */
 
+struct http_field {
+    const char *name, *value;
+};
 struct http_request {
     const char *method, *path;                        /* path percent-decoded, without the query */
     const char *body;                                 /* NUL-terminated; "" when empty */
     size_t body_size;
-    void *impl;
+    void *impl;                                       /* NULL: made by hand (a journal, a test), of the following */
+    const struct http_field *headers, *queries;
+    size_t headers_count, queries_count;
 };
 /* NULL when absent. Header names without regard to case. */
 const char *http_header(const struct http_request *req, const char *name);
 const char *http_query(const struct http_request *req, const char *name);
+/* All of the query, at most max; how many there are. */
+size_t http_queries(const struct http_request *req, struct http_field *out, size_t max);
 
 struct http_stream; /* a reply that goes on (server-sent events) */
 
@@ -39,6 +46,8 @@ struct http_response {
     size_t body_size;
     const char *content_type;  /* static; NULL: application/json; charset=UTF-8 */
     struct http_stream *stream; /* http_response_stream's */
+    bool hold;                 /* it goes out after before_send, together with the others of this turn */
+    bool lose;                 /* the connection is cut instead */
     struct { char name[32], value[256]; } headers[8];
     size_t headers_count;
 };
@@ -62,6 +71,9 @@ struct http_server_options {
     void *ctx;
     /* May be NULL. Before a body is read (never without one): true refuses, res is the answer (401). */
     bool (*on_head)(void *ctx, const struct http_request *req, struct http_response *res);
+    /* May be NULL. Before replies that are held and anything sent to a socket or a stream leave: what they tell of can
+     * be made durable, once for all of them. */
+    void (*before_send)(void *ctx);
     void (*on_request)(void *ctx, const struct http_request *req, struct http_response *res);
     /* Sockets. Headers can be read only in on_open (content type picks the encoding). Returning false refuses. */
     bool (*on_open)(void *ctx, struct http_socket *s, const char *path, const char *content_type);

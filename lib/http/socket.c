@@ -58,6 +58,8 @@ static void cut(struct http_socket *s)
 
 static void flush(struct http_socket *s)
 {
+    if (s->out_start < s->out_end)
+        server_before_send(s->server);
     while (!s->dead && s->out_start < s->out_end && !lws_partial_buffered(s->wsi)) {
         unsigned char *from = (unsigned char *)s->out + s->out_start;
         size_t size = frame_size(from);

@@ -215,6 +215,20 @@ def api(questdb, request, tmp_path_factory):
             assert fault not in server.log(), server.log()[-5000:]
 
 
+@pytest.fixture
+def empty(request, tmp_path):
+    """A system of its own: a database without tables, and an API that is not started yet."""
+    db = QuestDB(tmp_path / "questdb")
+    server = Api(request.config.getoption("--api-binary"), tmp_path, db.pg)
+    try:
+        db.start()
+        yield db, server
+    finally:
+        status = server.end()
+        db.end()
+        assert status in (0, None), server.log()[-5000:]
+
+
 @pytest.fixture(scope="session")
 def made_up():
     """Names nobody used before: tests share one database, and none looks at another's rows."""

@@ -800,6 +800,63 @@ def test_a_request_has_a_name(api):
     assert "method=GET" in line and f"path={V1}/fills" in line and "status=200" in line and " ms=" in line
 
 
+def test_an_order_is_followed_by_its_ids(api, made_up):
+    a = made_up.account()
+    api.ask("POST", f"{V1}/order-events", json={"items": [fill(a, 1), event(a, 2)]}, headers={"X-Request-ID": f"r-{a}"})
+    lines = [line for line in api.log().splitlines() if f"request_id=r-{a}" in line]
+    assert [("event=order_reported" in line, f"order_id={a}-o1 " in line) for line in lines] == [(True, True), (True, False), (False, False)]
+    assert f"client_order_id=bell.momentum.20131007.1 order_id={a}-o1 what=fill" in lines[0] and "status=200" in lines[2]
+
+
+def metrics(api):
+    told = {}
+    for line in api.ask("GET", "/metrics").text.splitlines():
+        if not line.startswith("#"):
+            series, value = line.rsplit(" ", 1)
+            assert series not in told
+            told[series] = Decimal(value)
+    return told
+
+
+def test_metrics_count_what_happens(api, made_up):
+    a = made_up.account()
+    stored = 'bell_api_requests_total{method="POST",route="/api/v1/order-events",status="200"}'
+    nowhere = 'bell_api_requests_total{method="",route="",status="404"}'
+    before = metrics(api)
+    api.put(f"{V1}/order-events", fill(a, 1), fill(a, 2), accepted=2)
+    api.put(f"{V1}/order-events", fill(a, 1), accepted=0)
+    api.ask("GET", "/nowhere")
+    after = metrics(api)
+    assert after[stored] - before.get(stored, 0) == 2 and after[nowhere] - before.get(nowhere, 0) == 1
+    assert after["bell_api_fills"] - before["bell_api_fills"] == 2
+    assert after["bell_api_rows_total"] - before["bell_api_rows_total"] == 2
+    assert after["bell_api_database_up"] == 1 and after["bell_api_commit_seconds_count"] > before["bell_api_commit_seconds_count"]
+    assert after['bell_api_request_seconds_bucket{kind="ingest",le="+Inf"}'] == after['bell_api_request_seconds_count{kind="ingest"}']
+    assert after['bell_build_info{part="api",version="%s"}' % api.get("/version")["version"]] == 1
+
+
+def test_500_silent_connections_keep_nobody_out(api):
+    """More than there may be: who has been silent longest makes room, whatever it has sent of a request."""
+    silent = []
+    try:
+        for n in range(500):
+            silent.append(socket.create_connection(("127.0.0.1", api.port), timeout=30))
+            silent[-1].sendall([b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: "][n % 2])
+            if n % 50 == 49:
+                assert requests.get(f"{api.url}/healthz", timeout=30).ok
+        closed = 0
+        for s in silent[:200]:  # these have made room
+            try:
+                closed += s.recv(4096) == b""
+            except ConnectionResetError:
+                closed += 1
+        assert closed == 200
+        assert metrics(api)["bell_api_connections"] <= 257
+    finally:
+        for s in silent:
+            s.close()
+
+
 # ---- many at once, and things that die
 
 def test_32_connections_and_every_fill_once(api, made_up, questdb):
@@ -958,7 +1015,7 @@ def test_questdb_dies_and_comes_back(api, made_up, questdb):
     told = [f["execution_id"] for f in api.items(f"{V1}/fills", account=a, limit=1000)]
     assert len(told) == len(set(told)) and acknowledged <= set(told)
     questdb.query("SELECT wait_wal_table('order_events')")
-    recorded = [r[0] for r in questdb.query(f"SELECT execution_id FROM order_events WHERE account = '{a}'")]
+    recorded = [r[0].split("\t")[1] for r in questdb.query(f"SELECT packed FROM order_events WHERE account = '{a}'")]
     assert sorted(recorded) == sorted(told)
     api.end(signal.SIGKILL)
     api.start()

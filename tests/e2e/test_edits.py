@@ -61,7 +61,7 @@ def run_of(stage, strategy):
 
 
 def test_an_edited_instance(stage, words, config):
-    up = stage.bell("up", *words, "--speed", "300")
+    up = stage.bell("up", "--new", *words, "--speed", "300")
     assert up.returncode == 0, up.stderr
     file = config / "crossover.yaml"
     text = file.read_text()

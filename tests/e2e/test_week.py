@@ -156,7 +156,7 @@ def test_data_outlive_down_and_up(stage):
     assert accounts
     assert stage.bell("down").returncode == 0
     assert stage.no_process_left() == []
-    done = stage.bell("up", "--speed", "max")
+    done = stage.bell("up", "--new", "--speed", "max")
     assert done.returncode == 0, done.stderr
     again = {r["account"]: r for r in stage.api("/pnl", group_by="account")["items"]}
     for row in accounts:

@@ -19,7 +19,7 @@ def arguments(argv):
     for name in ("bars", "config", "speed", "seed", "port", "to", "out"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--from", dest="start")
-    for name in ("json", "follow", "quick", "list"):
+    for name in ("json", "follow", "quick", "list", "schema", "new"):
         parser.add_argument(f"--{name}", action="store_true")
     return parser.parse_intermixed_args(argv)
 
@@ -76,7 +76,7 @@ def command(name):
     if name == "backtest":
         import backtest
         return backtest.run
-    if name in ("check-config", "new-strategy"):
+    if name in ("check-config", "new-strategy", "settings"):
         import author
         return getattr(author, name.replace("-", "_"))
     if name == "test":

@@ -8,11 +8,37 @@ import talk
 from place import BIN, FAILED, INVALID, REFUSED, ROOT, STRATEGIES, USAGE, Trouble, near
 
 TEMPLATES = Path(__file__).parent / "new_strategy"
+SETTINGS_HEAD = """# Settings
+
+What can be set, from the tables the programs check their settings with: `./bell settings > docs/settings.md` prints this page.
+
+A program takes each of its settings from, weakest first: its default, `--config FILE` (YAML), the environment (a variable set to nothing is
+not set), a flag (`--rest-url URL`). `--print-config` prints such a file with every default, `--check-config` says what is wrong.
+An instance's file is checked by `./bell check-config`; `bell-engine --print-config STRATEGY` prints one with every default, and editors that
+know JSON Schema complete and check it by [schema.json](../config/strategies/schema.json) (`./bell check-config --schema` prints that).
+"""
 NAME = re.compile(r"[a-z][a-z0-9_]{0,46}")
 
 
+def engine_prints(what, plugins=STRATEGIES):
+    return subprocess.run([BIN / "bell-engine", what, "--plugins", plugins], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=60, check=True).stdout
+
+
+def settings(_args):
+    """docs/settings.md: everything that can be set, from the programs' own tables."""
+    print(SETTINGS_HEAD)
+    for name in ("exchange", "streamer", "engine", "api", "backtest"):
+        print(subprocess.run([BIN / f"bell-{name}", "--print-settings"], capture_output=True, text=True, timeout=60, check=True).stdout)
+    print(engine_prints("--print-strategies"), end="", flush=True)
+    return 0
+
+
 def check_config(args):
-    """Every mistake in every file, by the engine itself."""
+    """Every mistake in every file, by the engine itself; --schema: what an editor needs to know of them."""
+    if args.schema:
+        print(engine_prints("--print-schema"), end="", flush=True)
+        return 0
     bad = 0
     for word in args.words or [ROOT / "config/strategies"]:
         path = Path(word).absolute()
@@ -61,5 +87,6 @@ def new_strategy(args):
 It builds and trades as it is. Next:
   ./bell backtest {near(files['instance.yaml'])}       builds it, trades its five sessions
   ./bell test strategies                                     runs its test
-  strategies/README.md                                       what to change, and how""")
+  strategies/README.md                                       what to change, and how
+  ./bell check-config --schema > config/strategies/schema.json   once built: editors complete and check its parameters""")
     return 0

@@ -230,15 +230,25 @@ def e2e():
     return pytest("e2e", "tests/e2e")
 
 
+def compat():
+    """the exchange as the official Alpaca clients meet it"""
+    return pytest("compat", "tests/compat")
+
+
+def compat_asan():
+    """the same under AddressSanitizer and UndefinedBehaviorSanitizer"""
+    return pytest("compat_asan", "tests/compat", "--exchange-binary", ROOT / "build/asan/bin/bell-exchange") if built("asan") else Count(failed=1)
+
+
 def notebooks():
     """the notebooks, executed on a finished week"""
     return pytest("notebooks", "tests/notebooks")
 
 
-STEPS = [gcc, strategies, includes, plugins, clang, asan, tsan, fuzz, api, api_asan, e2e, notebooks]
-SLOW = {clang, asan, tsan, fuzz, api_asan}  # left out by --quick
+STEPS = [gcc, strategies, includes, plugins, clang, asan, tsan, fuzz, api, api_asan, compat, compat_asan, e2e, notebooks]
+SLOW = {clang, asan, tsan, fuzz, api_asan, compat_asan}  # left out by --quick
 ON_REQUEST = {strategies}  # gcc has them
-NEEDS_DEV = {plugins, api, e2e, notebooks}
+NEEDS_DEV = {plugins, api, compat, e2e, notebooks}
 
 
 def run(args):

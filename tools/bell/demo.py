@@ -1,6 +1,7 @@
 """./bell demo and ./bell up: start the parts, watch the week, say what came of it."""
 
 import json
+import shutil
 import sys
 import time
 from decimal import Decimal
@@ -27,13 +28,15 @@ def plan_of(args, speed):
     return plan
 
 
-def start(plan, crew):
-    """A new exchange, with a new account, under the API that stays."""
+def start(plan, crew, anew):
+    """A new exchange under the API that stays; anew: with a new account, else with the one its state has."""
     crew.check_ports([part.name for part in parts.PARTS])
     for name in ("engine", "streamer", "exchange"):
         if process.find(name) is not None:
             talk.step("stopping", f"the {name} of the last run")
             parts.stop(name)
+    if anew:
+        shutil.rmtree(plan.state, ignore_errors=True)
     for part in parts.PARTS:
         if crew.start(part.name):
             talk.step("started", part.name + (f" on 127.0.0.1:{crew.ports[part.port_names[0]]}" if part.port_names else ""))
@@ -51,9 +54,12 @@ def up(args):
     world = "1" if args.bars or args.start else "real"
     plan = plan_of(args, {None: world, "max": "lockstep"}.get(args.speed, args.speed))
     crew = parts.Crew(plan)
+    plan.state = plan.kept_state()
     try:
         say_market(plan)
-        start(plan, crew)
+        if plan.state.exists() and not args.new:
+            talk.step("resumed", f"where it was left, with the account of then ({near(plan.state)}); --new begins again")
+        start(plan, crew, args.new)
     except BaseException:
         crew.undo()
         raise
@@ -63,11 +69,12 @@ def up(args):
 
 def demo(args):
     plan = plan_of(args, "lockstep" if args.speed in (None, "max") else args.speed)
+    plan.state = VAR / "exchange" / "demo"
     crew = parts.Crew(plan)
     began = time.monotonic()
     try:
         say_market(plan)
-        start(plan, crew)
+        start(plan, crew, anew=True)
         account = parts.broker_account(crew.ports)["account_number"]
         trading = time.monotonic()
         watch(crew, account)

@@ -6,6 +6,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Callable
 
 import process
@@ -28,6 +29,16 @@ class Plan:
     seed: str | None = None
     symbols: tuple = ()
     cash: int = DEMO_CASH
+    state: Path | None = None   # where the exchange keeps its accounts; None: nowhere
+
+    def source(self):
+        """Bars of one minute and symbol differ from market to market: each market is a source of its own."""
+        return f"recorded-{sha256(str(self.bars).encode()).hexdigest()[:8]}" if self.bars else f"synthetic-{self.seed or 1}"
+
+    def kept_state(self):
+        """The folder of this market: its accounts go on where they were when it is brought up again."""
+        market = repr((self.bars, self.start, self.seed, sorted(self.symbols), self.cash, self.speed == "real"))
+        return VAR / "exchange" / f"{self.source()}-{sha256(market.encode()).hexdigest()[:8]}"
 
 
 @dataclass
@@ -99,6 +110,8 @@ def exchange_argv(plan, p):
         argv += ["--from", plan.start]
     if plan.seed:
         argv += ["--seed", plan.seed]
+    if plan.state:
+        argv += ["--state", plan.state]
     return argv
 
 
@@ -107,11 +120,9 @@ def _keys():
 
 
 def _streamer_argv(plan, p):
-    # Bars of one minute and symbol differ from market to market: each market is a source of its own.
-    source = f"recorded-{sha256(str(plan.bars).encode()).hexdigest()[:8]}" if plan.bars else f"synthetic-{plan.seed or 1}"
     return [BIN / "bell-streamer", "--port", p["relay"], "--rest-url", exchange_url(p),
             "--trades-url", f"ws://127.0.0.1:{p['exchange']}/stream", "--data-url", f"ws://127.0.0.1:{p['exchange']}/v2/iex",
-            "--api-url", api_url(p), "--state", VAR / "streamer", "--source", source, *_keys()]
+            "--api-url", api_url(p), "--state", VAR / "streamer", "--source", plan.source(), *_keys()]
 
 
 def engine_argv(plan, p):
@@ -195,13 +206,12 @@ class Crew:
                 self.peaks[part.name] = max(self.peaks.get(part.name, 0), process.peak_memory(pid))
 
     def keep_up(self):
-        """Starts again what died on the way; what it had to deliver is on disk. The exchange keeps its accounts in memory:
-        without it there is nothing to go on with."""
+        """Starts again what died on the way; what it had to deliver is on disk."""
         for name in ("exchange", "questdb", "api", "streamer"):
             if process.find(name) is not None:
                 continue
             sentence = f"{name} ended in the middle (status {process.last_status(name)})."
-            if name == "exchange" or self.revived.count(name) == REVIVALS:
+            if self.revived.count(name) == REVIVALS:
                 self.failed(name, sentence)
             talk.step("restart", sentence)
             (LOG / f"{name}.log").rename(LOG / f"{name}.died.log")

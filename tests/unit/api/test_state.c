@@ -81,13 +81,15 @@ static bool feed(struct state *s, const char *line)
     if (fields == 6) {
         strcpy(e.event, filled == 100 ? "fill" : "partial_fill");
         strcpy(e.execution_id, id);
-        strcpy(e.event_key, id);
+        e.event_key = event_key_of(id);
         e.fill_quantity = qty;
         e.fill_price = price * USD;
         e.average_price = price * USD;
     } else {
         strcpy(e.event, word);
-        snprintf(e.event_key, sizeof e.event_key, "o/%s/%lld", word, filled);
+        char key[64];
+        snprintf(key, sizeof key, "o/%s/%lld", word, filled);
+        e.event_key = event_key_of(key);
     }
     return state_plan(s, &event_table, &e);
 }
@@ -176,7 +178,7 @@ static void a_loaded_state_makes_up_for_lost_versions(void **state)
     strcpy(e.account, account);
     strcpy(e.client_order_id, ours);
     strcpy(e.event, "canceled");
-    strcpy(e.event_key, "o/canceled/0");
+    e.event_key = event_key_of("o/canceled/0");
     e.timestamp = 2 * SECOND_NS;
     e.filled_quantity = 0;
     e.status = ORDER_CANCELED;
@@ -224,7 +226,7 @@ static void trade(struct state *s, int n, int side, int64_t at, int64_t qty)
     strcpy(e.account, account);
     snprintf(e.client_order_id, sizeof e.client_order_id, "bell.s.20131007.%d", n);
     snprintf(e.execution_id, sizeof e.execution_id, "x%d", n);
-    strcpy(e.event_key, e.execution_id);
+    e.event_key = event_key_of(e.execution_id);
     strcpy(e.order_id, e.execution_id);
     strcpy(e.event, "fill");
     strcpy(e.strategy, "s");

@@ -33,7 +33,7 @@ static void keep(struct fake *f, const struct db_insert *row)
         return;
     const struct event *e = row->record;
     key_text(&k, e->account);
-    key_text(&k, e->event_key);
+    key_number(&k, e->event_key);
     void **slot = keymap_put(&f->stored, &k);
     if (*slot)
         return; /* as DEDUP does */
@@ -85,7 +85,7 @@ static struct batch *fills(int account, int from, int count)
         snprintf(e->account, sizeof e->account, "A%d", account);
         strcpy(e->event, "fill");
         snprintf(e->execution_id, sizeof e->execution_id, "x%d", from + i);
-        strcpy(e->event_key, e->execution_id);
+        e->event_key = event_key_of(e->execution_id);
         strcpy(e->order_id, e->execution_id);
         snprintf(e->client_order_id, sizeof e->client_order_id, "bell.s.20131007.%d", from + i);
         strcpy(e->strategy, "s");
