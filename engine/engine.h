@@ -2,6 +2,7 @@
  *
  *   live.c    streams and time in, turns: take what the core wants, journal it, send it, acknowledge
  *   venue.c   orders to the broker and what it says about them; comparing the books with it
+ *   missed.c  bars that were missed while the data stream was down
  *   edit.c    files of running instances that were edited
  *   start.c   from settings to a running engine: clock, account, journal, run, reconciliation
  *
@@ -44,6 +45,8 @@ struct edit {
     bool refused;                   /* that text is not what runs */
     int64_t told_ns;                /* when something of it was told: no two at one time */
 };
+
+struct missed;
 
 struct engine {
     struct engine_settings settings;
@@ -89,6 +92,10 @@ struct engine {
     int calls;                      /* REST calls under way that a turn waits for */
     struct alpaca_trade_update *updates; /* lockstep: order events of the instant, until its market data is all there */
     size_t updates_count, updates_max;
+    bool data_lost;                 /* the data stream was down since its bars were complete */
+    struct missed *missed;          /* bars being asked for: what the stream brings waits in held; NULL: none */
+    struct alpaca_message *held;
+    size_t held_count, held_max;
     bool *touched;                  /* by instance: its state changed with something journalled */
 
     /* trust */
@@ -137,6 +144,13 @@ void venue_ask(struct engine *e);            /* for flatten: positions and open 
 void venue_update(struct engine *e, int part, const struct alpaca_order *o, const struct alpaca_trade_update *u);
 bool venue_is_busy(const struct engine *e);
 void venue_residue(struct engine *e);        /* JSON on stdout */
+
+void engine_message(struct engine *e, const struct alpaca_message *m);
+
+/* ---- missed.c */
+void missed_ask(struct engine *e);           /* the data stream is back: bars since the latest of each symbol */
+bool missed_hold(struct engine *e, const struct alpaca_message *m); /* true: it is kept for later */
+void missed_clear(struct engine *e);
 
 /* ---- edit.c */
 void edits_start(struct engine *e);          /* watches the files */

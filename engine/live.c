@@ -444,6 +444,9 @@ static void on_data_ready(void *ctx)
     struct engine *e = ctx;
     e->data_up = true;
     log_info("data_ready");
+    if (e->data_lost && e->started && !e->over)
+        missed_ask(e);
+    e->data_lost = false;
     engine_refreeze(e);
     engine_turn(e);
 }
@@ -453,6 +456,7 @@ static void on_data_down(void *ctx, const char *why, bool gone)
     struct engine *e = ctx;
     log_warn("data_down", KV_TEXT("reason", why), KV_INT("gone", gone));
     e->data_up = false;
+    e->data_lost = true;
     engine_refreeze(e);
 }
 
@@ -485,9 +489,13 @@ static void on_marker(void *ctx, int64_t n)
 static void on_message(void *ctx, const struct alpaca_message *m)
 {
     struct engine *e = ctx;
+    if (!e->over && !missed_hold(e, m))
+        engine_message(e, m);
+}
+
+void engine_message(struct engine *e, const struct alpaca_message *m)
+{
     int symbol;
-    if (e->over)
-        return;
     switch (m->kind) {
     case ALPACA_MESSAGE_BAR:
         symbol = runner_symbol(e->runner, m->symbol);

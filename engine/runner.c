@@ -12,6 +12,7 @@
 
 #include "core/base.h"
 #include "core/config.h"
+#include "engine/slab.h"
 
 struct subscriber { /* a copy of what the hot path needs, in order of the symbol */
     void (*on_bar)(void *, const struct strategy_host *, int, const struct bar *);
@@ -37,7 +38,6 @@ struct runner_symbol {
 };
 
 struct intent {
-    bool used;
     int instance, symbol;
     int64_t id;
     enum side side;
@@ -108,14 +108,7 @@ struct runner {
     size_t history_count, history_max;
     struct fired *fired;
     size_t fired_count, fired_max;
-    struct intent *intents;
-    int intents_count;
-    int *open_intents;
-    size_t open_intents_count;
-    struct part *parts;
-    int parts_count;
-    int *open_parts;
-    size_t open_parts_count;
+    struct slab intents, parts;
     struct action *actions;
     size_t actions_count, actions_max;
     char frozen[ACTION_TEXT_SIZE];
@@ -183,72 +176,35 @@ static void decide(struct runner *r, int instance, int symbol, const char *fmt, 
 
 /* ---- tables */
 
-static void list_remove(int *list, size_t *count, int value)
+static struct intent *intent_at(const struct runner *r, int intent)
 {
-    size_t i = 0;
-    while (i < *count && list[i] != value)
-        i++;
-    assert(i < *count);
-    /* The order is kept: orders are looked at in the order they came. */
-    memmove(&list[i], &list[i + 1], (*count - i - 1) * sizeof *list);
-    (*count)--;
+    return slab_row(&r->intents, intent);
 }
 
-static int intent_new(struct runner *r)
+static struct part *part_at(const struct runner *r, int part)
 {
-    int i = 0;
-    while (i < r->intents_count && r->intents[i].used)
-        i++;
-    if (i == r->intents_count) {
-        int grown = r->intents_count ? 2 * r->intents_count : 64;
-        r->intents = must_realloc(r->intents, (size_t)grown, sizeof *r->intents);
-        r->open_intents = must_realloc(r->open_intents, (size_t)grown, sizeof *r->open_intents);
-        for (int k = r->intents_count; k < grown; k++)
-            r->intents[k].used = false;
-        r->intents_count = grown;
-    }
-    memset(&r->intents[i], 0, sizeof r->intents[i]);
-    r->intents[i].used = true;
-    r->open_intents[r->open_intents_count++] = i;
-    return i;
-}
-
-static int part_new(struct runner *r)
-{
-    int i = 0;
-    while (i < r->parts_count && r->parts[i].used)
-        i++;
-    if (i == r->parts_count) {
-        int grown = r->parts_count ? 2 * r->parts_count : 64;
-        r->parts = must_realloc(r->parts, (size_t)grown, sizeof *r->parts);
-        r->open_parts = must_realloc(r->open_parts, (size_t)grown, sizeof *r->open_parts);
-        for (int k = r->parts_count; k < grown; k++)
-            r->parts[k].used = false;
-        r->parts_count = grown;
-    }
-    memset(&r->parts[i], 0, sizeof r->parts[i]);
-    r->parts[i].used = true;
-    r->open_parts[r->open_parts_count++] = i;
-    return i;
+    return slab_row(&r->parts, part);
 }
 
 /* Orders that ended are kept a session longer, for late and repeated news. */
 static void forget_ended(struct runner *r, int32_t before)
 {
-    for (int i = 0; i < r->parts_count; i++)
-        if (r->parts[i].used && r->parts[i].state == PART_FINAL && r->parts[i].date < before)
-            r->parts[i].used = false;
+    for (int i = 0; i < r->parts.count; i++)
+        if (part_at(r, i)->used && part_at(r, i)->state == PART_FINAL && part_at(r, i)->date < before) {
+            part_at(r, i)->used = false;
+            slab_give(&r->parts, i);
+        }
 }
 
 bool runner_is_part(const struct runner *r, int part)
 {
-    return part >= 0 && part < r->parts_count && r->parts[part].used;
+    return part >= 0 && part < r->parts.count && part_at(r, part)->used;
 }
 
 const struct part *runner_part(const struct runner *r, int part)
 {
-    assert(part >= 0 && part < r->parts_count && r->parts[part].used);
-    return &r->parts[part];
+    assert(part >= 0 && part < r->parts.count && part_at(r, part)->used);
+    return part_at(r, part);
 }
 
 void runner_client_order_id(const struct runner *r, int part, char out[CLIENT_ORDER_ID_SIZE])
@@ -264,8 +220,8 @@ int runner_find(const struct runner *r, const char *client_order_id)
     struct client_order_id id;
     if (!client_order_id_parse(client_order_id, &id))
         return -1;
-    for (int i = 0; i < r->parts_count; i++) {
-        const struct part *p = &r->parts[i];
+    for (int i = 0; i < r->parts.count; i++) {
+        const struct part *p = part_at(r, i);
         if (p->used && p->date == id.date && p->sequence == id.sequence &&
             strcmp(r->instances[p->instance]->config->name, id.instance) == 0)
             return i;
@@ -275,8 +231,8 @@ int runner_find(const struct runner *r, const char *client_order_id)
 
 const int *runner_open_parts(const struct runner *r, size_t *count)
 {
-    *count = r->open_parts_count;
-    return r->open_parts;
+    *count = r->parts.open_count;
+    return r->parts.open;
 }
 
 /* ---- looking */
@@ -369,8 +325,8 @@ static bool has_position(const struct instance *in)
 
 static bool has_open_intent(const struct runner *r, int instance)
 {
-    for (size_t i = 0; i < r->open_intents_count; i++)
-        if (r->intents[r->open_intents[i]].instance == instance)
+    for (size_t i = 0; i < r->intents.open_count; i++)
+        if (intent_at(r, r->intents.open[i])->instance == instance)
             return true;
     return false;
 }
@@ -493,8 +449,8 @@ static void host_log(void *self, const char *fmt, ...)
 static void pending(const struct runner *r, int instance, int symbol, int64_t out[2])
 {
     out[SIDE_BUY] = out[SIDE_SELL] = 0;
-    for (size_t i = 0; i < r->open_intents_count; i++) {
-        const struct intent *t = &r->intents[r->open_intents[i]];
+    for (size_t i = 0; i < r->intents.open_count; i++) {
+        const struct intent *t = intent_at(r, r->intents.open[i]);
         if (t->instance == instance && t->symbol == symbol)
             out[t->side] += t->qty - t->filled;
     }
@@ -511,20 +467,21 @@ static int64_t next_sequence(struct runner *r, struct instance *in)
 
 static void part_send(struct runner *r, int part)
 {
-    r->parts[part].state = PART_NEW;
-    r->parts[part].retry = false;
-    r->parts[part].retry_ns = INT64_MAX;
-    r->parts[part].tries++;
-    struct action *a = push(r, ACTION_ORDER, r->parts[part].instance);
+    part_at(r, part)->state = PART_NEW;
+    part_at(r, part)->retry = false;
+    part_at(r, part)->retry_ns = INT64_MAX;
+    part_at(r, part)->tries++;
+    struct action *a = push(r, ACTION_ORDER, part_at(r, part)->instance);
     a->part = part;
-    a->symbol = r->parts[part].symbol;
+    a->symbol = part_at(r, part)->symbol;
 }
 
 static void part_create(struct runner *r, int intent, int64_t qty)
 {
-    int i = part_new(r);
-    struct intent *t = &r->intents[intent];
-    struct part *p = &r->parts[i];
+    int i = slab_take(&r->parts);
+    struct intent *t = intent_at(r, intent);
+    struct part *p = part_at(r, i);
+    p->used = true;
     p->instance = t->instance;
     p->symbol = t->symbol;
     p->intent = intent;
@@ -552,23 +509,23 @@ static void part_create(struct runner *r, int intent, int64_t qty)
 static void intent_send(struct runner *r, int intent)
 {
     do {
-        struct intent *t = &r->intents[intent];
+        struct intent *t = intent_at(r, intent);
         const struct runner_symbol *s = &r->symbols[t->symbol];
         int64_t closing = 0;
-        for (size_t i = 0; i < r->open_parts_count; i++) {
-            const struct part *p = &r->parts[r->open_parts[i]];
+        for (size_t i = 0; i < r->parts.open_count; i++) {
+            const struct part *p = part_at(r, r->parts.open[i]);
             if (p->symbol == t->symbol && p->side == t->side)
                 closing += p->qty - p->filled;
         }
         part_create(r, intent, router_first_part(s->net + s->foreign, closing, t->side, t->unsent));
-    } while (r->intents[intent].unsent > 0 && r->intents[intent].tif != TIF_DAY);
+    } while (intent_at(r, intent)->unsent > 0 && intent_at(r, intent)->tif != TIF_DAY);
 }
 
 static int intent_create(struct runner *r, struct instance *in, int symbol, const struct strategy_order *o,
                          bool by_engine)
 {
-    int i = intent_new(r);
-    struct intent *t = &r->intents[i];
+    int i = slab_take(&r->intents);
+    struct intent *t = intent_at(r, i);
     t->instance = in->index;
     t->symbol = symbol;
     t->side = o->side;
@@ -585,7 +542,7 @@ static int intent_create(struct runner *r, struct instance *in, int symbol, cons
 
 static void intent_tell(struct runner *r, int intent, enum order_status status, const char *reason)
 {
-    const struct intent *t = &r->intents[intent];
+    const struct intent *t = intent_at(r, intent);
     struct instance *in = r->instances[t->instance];
     if (t->by_engine || !in->plugin->on_order || in->status == INSTANCE_ENDED)
         return;
@@ -601,32 +558,32 @@ static void intent_tell(struct runner *r, int intent, enum order_status status, 
 
 static void intent_end(struct runner *r, int intent)
 {
-    struct intent *t = &r->intents[intent];
+    struct intent *t = intent_at(r, intent);
     struct instance *in = r->instances[t->instance];
     enum order_status status = t->filled == t->qty ? ORDER_FILLED : t->end == ORDER_INTENT ? ORDER_CANCELED : t->end;
     char reason[ACTION_TEXT_SIZE];
     text_line(reason, sizeof reason, t->reason);
 
     t->status = status;
-    list_remove(r->open_intents, &r->open_intents_count, intent);
+    slab_close(&r->intents, intent);
     if (t->by_engine && status != ORDER_FILLED) {
         in->close_retry_ns = r->now_ns + MINUTE_NS; /* no storm against a broker that refuses */
         decide(r, in->index, t->symbol, "closing order %s: %s", order_status_names[status], reason);
     }
     intent_tell(r, intent, status, reason);
-    r->intents[intent].used = false;
+    slab_give(&r->intents, intent);
     r->dirty = true;
 }
 
 static void part_final(struct runner *r, int part, enum order_status status, const char *reason)
 {
-    struct part *p = &r->parts[part];
+    struct part *p = part_at(r, part);
     int intent = p->intent;
-    struct intent *t = &r->intents[intent];
+    struct intent *t = intent_at(r, intent);
 
     p->state = PART_FINAL;
     p->status = status;
-    list_remove(r->open_parts, &r->open_parts_count, part);
+    slab_close(&r->parts, part);
     struct action *a = push(r, ACTION_FINAL, p->instance);
     a->part = part;
     a->symbol = p->symbol;
@@ -634,8 +591,8 @@ static void part_final(struct runner *r, int part, enum order_status status, con
     a->qty = p->filled;
     text_line(a->text, sizeof a->text, reason);
 
-    for (size_t i = 0; i < r->open_parts_count; i++) { /* what waits for this symbol may go again */
-        struct part *w = &r->parts[r->open_parts[i]];
+    for (size_t i = 0; i < r->parts.open_count; i++) { /* what waits for this symbol may go again */
+        struct part *w = part_at(r, r->parts.open[i]);
         if (w->symbol == p->symbol && w->state == PART_WAITING)
             w->retry = true;
     }
@@ -737,24 +694,24 @@ static int64_t host_order(void *self, const struct strategy_order *o)
     }
     in->minute_orders++;
     int intent = intent_create(r, in, in->symbols[o->symbol], o, false);
-    return r->intents[intent].id;
+    return intent_at(r, intent)->id;
 }
 
 static void intent_cancel(struct runner *r, int intent)
 {
-    struct intent *t = &r->intents[intent];
+    struct intent *t = intent_at(r, intent);
     if (t->cancel_wanted)
         return;
     t->cancel_wanted = true;
-    for (size_t i = 0; i < r->open_parts_count; i++) {
-        struct part *p = &r->parts[r->open_parts[i]];
+    for (size_t i = 0; i < r->parts.open_count; i++) {
+        struct part *p = part_at(r, r->parts.open[i]);
         if (p->intent != intent || p->cancel_wanted)
             continue;
         p->cancel_wanted = true;
         if (p->state == PART_WAITING || p->state == PART_LATER)
             r->dirty = true; /* not at the broker: settle ends it, never from inside the strategy's call */
         else
-            push(r, ACTION_CANCEL, p->instance)->part = r->open_parts[i];
+            push(r, ACTION_CANCEL, p->instance)->part = r->parts.open[i];
     }
 }
 
@@ -762,10 +719,10 @@ static bool host_cancel(void *self, int64_t order_id)
 {
     struct instance *in = self;
     struct runner *r = in->runner;
-    for (size_t i = 0; i < r->open_intents_count && !in->catching_up; i++) {
-        const struct intent *t = &r->intents[r->open_intents[i]];
+    for (size_t i = 0; i < r->intents.open_count && !in->catching_up; i++) {
+        const struct intent *t = intent_at(r, r->intents.open[i]);
         if (t->instance == in->index && t->id == order_id && !t->by_engine) {
-            intent_cancel(r, r->open_intents[i]);
+            intent_cancel(r, r->intents.open[i]);
             return true;
         }
     }
@@ -785,12 +742,12 @@ static struct position *book_of(struct runner *r, int instance, int symbol)
  * limit): that one is canceled, and its owner does what it declares for this. */
 static void make_way(struct runner *r, int part, enum side blocking)
 {
-    const struct part *p = &r->parts[part];
+    const struct part *p = part_at(r, part);
     int64_t held = book_of(r, p->instance, p->symbol)->qty * -side_sign(p->side);
     if (p->type != ORDER_MARKET || p->tif != TIF_DAY || held < p->qty - p->filled)
         return;
-    for (size_t i = 0; i < r->open_parts_count; i++) {
-        const struct part *other = &r->parts[r->open_parts[i]];
+    for (size_t i = 0; i < r->parts.open_count; i++) {
+        const struct part *other = part_at(r, r->parts.open[i]);
         if (other->symbol != p->symbol || other->instance == p->instance || other->side != blocking ||
             other->state != PART_WORKING || other->cancel_wanted || (other->type == ORDER_MARKET && other->tif == TIF_DAY))
             continue;
@@ -804,8 +761,8 @@ static void make_way(struct runner *r, int part, enum side blocking)
 
 void runner_reply(struct runner *r, int part, enum route route, const char *reason, int64_t pause_ns)
 {
-    assert(part >= 0 && part < r->parts_count && r->parts[part].used);
-    struct part *p = &r->parts[part];
+    assert(part >= 0 && part < r->parts.count && part_at(r, part)->used);
+    struct part *p = part_at(r, part);
     if (p->state != PART_NEW) /* the stream was faster */
         return;
     switch (route) {
@@ -814,7 +771,7 @@ void runner_reply(struct runner *r, int part, enum route route, const char *reas
         break;
     case ROUTE_WAIT:
         make_way(r, part, router_blocking_side(p->side, reason));
-        p = &r->parts[part];
+        p = part_at(r, part);
         /* fall through */
     case ROUTE_LATER:
         if (p->tries >= ROUTE_TRIES_MAX || r->now_ns - p->created_ns > ROUTE_WAIT_MAX_NS) {
@@ -849,7 +806,7 @@ static bool news_price(const struct part *p, const struct runner_update *u, int6
 
 static void book_fee(struct runner *r, int part, int64_t fee_micros)
 {
-    struct part *p = &r->parts[part];
+    struct part *p = part_at(r, part);
     if (fee_micros == 0)
         return;
     book_of(r, p->instance, p->symbol)->fees_micros += fee_micros;
@@ -862,15 +819,15 @@ static void book_fee(struct runner *r, int part, int64_t fee_micros)
 
 void runner_fee(struct runner *r, int part, int64_t fees_micros)
 {
-    assert(part >= 0 && part < r->parts_count && r->parts[part].used);
-    r->parts[part].fee_due = false;
-    book_fee(r, part, fees_micros - r->parts[part].fees_micros);
+    assert(part >= 0 && part < r->parts.count && part_at(r, part)->used);
+    part_at(r, part)->fee_due = false;
+    book_fee(r, part, fees_micros - part_at(r, part)->fees_micros);
 }
 
 /* false: a sum the books cannot hold; nothing changed. */
 static bool part_filled(struct runner *r, int part, int64_t news, struct price price, int64_t fee_micros, int64_t time_ns)
 {
-    struct part *p = &r->parts[part];
+    struct part *p = part_at(r, part);
     struct instance *in = r->instances[p->instance];
     struct runner_symbol *s = &r->symbols[p->symbol];
     struct position *book = book_of(r, p->instance, p->symbol);
@@ -883,15 +840,15 @@ static bool part_filled(struct runner *r, int part, int64_t news, struct price p
     p->filled += news;
     s->net += side_sign(p->side) * news;
     s->broker_qty += side_sign(p->side) * news;
-    r->intents[p->intent].filled += p->state == PART_FINAL ? 0 : news;
+    intent_at(r, p->intent)->filled += p->state == PART_FINAL ? 0 : news;
     struct action *a = push(r, ACTION_FILL, p->instance);
     a->part = part;
     a->symbol = p->symbol;
     a->qty = p->filled;
     a->price = price;
     book_fee(r, part, fee_micros);
-    for (size_t i = 0; i < r->open_parts_count; i++) {
-        struct part *w = &r->parts[r->open_parts[i]];
+    for (size_t i = 0; i < r->parts.open_count; i++) {
+        struct part *w = part_at(r, r->parts.open[i]);
         if (w->symbol == p->symbol && w->state == PART_WAITING)
             w->retry = true;
     }
@@ -905,8 +862,8 @@ static bool part_filled(struct runner *r, int part, int64_t news, struct price p
 
 bool runner_update(struct runner *r, int part, const struct runner_update *u)
 {
-    assert(part >= 0 && part < r->parts_count && r->parts[part].used);
-    struct part *p = &r->parts[part];
+    assert(part >= 0 && part < r->parts.count && part_at(r, part)->used);
+    struct part *p = part_at(r, part);
     struct price price = PRICE_NONE;
     int64_t news = u->filled_qty - p->filled;
 
@@ -923,7 +880,7 @@ bool runner_update(struct runner *r, int part, const struct runner_update *u)
             return false;
     }
 
-    p = &r->parts[part];
+    p = part_at(r, part);
     if (p->state == PART_FINAL || news < 0) {
         settle(r);
         return true;
@@ -933,8 +890,8 @@ bool runner_update(struct runner *r, int part, const struct runner_update *u)
     } else {
         int intent = p->intent;
         p->status = u->status;
-        if (!r->intents[intent].told_new) {
-            r->intents[intent].told_new = true;
+        if (!intent_at(r, intent)->told_new) {
+            intent_at(r, intent)->told_new = true;
             intent_tell(r, intent, ORDER_NEW, "");
         }
     }
@@ -947,8 +904,8 @@ bool runner_update(struct runner *r, int part, const struct runner_update *u)
 /* Is all that is open on its way out already, by plain market orders that come to exactly nothing? */
 static bool is_leaving(const struct runner *r, const struct instance *in)
 {
-    for (size_t i = 0; i < r->open_intents_count; i++) {
-        const struct intent *t = &r->intents[r->open_intents[i]];
+    for (size_t i = 0; i < r->intents.open_count; i++) {
+        const struct intent *t = intent_at(r, r->intents.open[i]);
         if (t->instance == in->index && (t->type != ORDER_MARKET || t->tif != TIF_DAY || t->cancel_wanted))
             return false;
     }
@@ -987,9 +944,9 @@ static void close_step(struct runner *r, struct instance *in)
     if (has_open_intent(r, in->index)) {
         if (is_leaving(r, in))
             return;
-        for (size_t i = 0; i < r->open_intents_count; i++) {
-            int intent = r->open_intents[i];
-            if (r->intents[intent].instance == in->index && !r->intents[intent].by_engine)
+        for (size_t i = 0; i < r->intents.open_count; i++) {
+            int intent = r->intents.open[i];
+            if (intent_at(r, intent)->instance == in->index && !intent_at(r, intent)->by_engine)
                 intent_cancel(r, intent);
         }
         return;
@@ -1021,9 +978,9 @@ static void close_step(struct runner *r, struct instance *in)
 
 static void retry_parts(struct runner *r)
 {
-    for (size_t i = 0; i < r->open_parts_count; i++) {
-        int part = r->open_parts[i];
-        struct part *p = &r->parts[part];
+    for (size_t i = 0; i < r->parts.open_count; i++) {
+        int part = r->parts.open[i];
+        struct part *p = part_at(r, part);
         if (p->state != PART_WAITING && p->state != PART_LATER)
             continue;
         if (p->cancel_wanted) {
@@ -1038,8 +995,8 @@ static void retry_parts(struct runner *r)
 static void next_due(struct runner *r)
 {
     int64_t next = r->agenda_next < r->agenda_count ? r->agenda[r->agenda_next].time_ns : INT64_MAX;
-    for (size_t i = 0; i < r->open_parts_count; i++) {
-        const struct part *p = &r->parts[r->open_parts[i]];
+    for (size_t i = 0; i < r->parts.open_count; i++) {
+        const struct part *p = part_at(r, r->parts.open[i]);
         if ((p->state == PART_WAITING || p->state == PART_LATER) && p->retry_ns < next)
             next = p->retry_ns;
     }
@@ -1228,6 +1185,18 @@ static bool is_regular(const struct runner *r, const struct bar *bar)
     return bar->open_time_ns >= r->session.open_ns && bar->open_time_ns < r->session.close_ns;
 }
 
+/* A bar that is over, for an instance's indicators. */
+static void on_past_bar(struct runner *r, struct instance *in, int own, const struct bar *bar)
+{
+    int64_t now = r->now_ns, end = bar->open_time_ns + MINUTE_NS;
+    in->catching_up = end <= now - MINUTE_NS;
+    if (in->catching_up)
+        r->now_ns = end;
+    in->plugin->on_bar(in->state, &in->host, own, bar);
+    in->catching_up = false;
+    r->now_ns = now;
+}
+
 /* What an instance missed of this session while nobody ran it. */
 static void catch_up(struct runner *r, struct instance *in)
 {
@@ -1243,12 +1212,7 @@ static void catch_up(struct runner *r, struct instance *in)
             (!is_regular(r, &p->bar) && !in->plugin->extended_bars))
             continue;
         in->seen[own] = end;
-        in->catching_up = end <= now - MINUTE_NS;
-        if (in->catching_up)
-            r->now_ns = end;
-        in->plugin->on_bar(in->state, &in->host, own, &p->bar);
-        in->catching_up = false;
-        r->now_ns = now;
+        on_past_bar(r, in, own, &p->bar);
     }
 }
 
@@ -1445,6 +1409,32 @@ void runner_bar(struct runner *r, int symbol, const struct bar *bar)
         settle(r);
 }
 
+void runner_missed(struct runner *r, int symbol, const struct bar *bar)
+{
+    struct runner_symbol *s = &r->symbols[symbol];
+    int64_t end = bar->open_time_ns + MINUTE_NS;
+    bool regular = is_regular(r, bar);
+    struct session before;
+    if (end <= s->bar_ns || end > r->now_ns)
+        return;
+    s->bar_ns = end;
+    s->last = bar->close;
+    if (end > s->seen_ns)
+        s->seen_ns = end;
+    if (regular && !price_is_set(s->session_open))
+        s->session_open = bar->open;
+    if (regular)
+        s->regular_close = bar->close;
+    else if (calendar_previous(&r->session, &before) && bar->open_time_ns >= before.open_ns && bar->open_time_ns < before.close_ns)
+        s->previous_close = bar->close;
+    const struct subscriber *u = &r->subscribers[s->from], *last = u + s->count;
+    for (; u < last; u++)
+        if (u->on_bar && (regular || u->extended))
+            on_past_bar(r, u->host->self, u->symbol, bar);
+    if (r->dirty)
+        settle(r);
+}
+
 void runner_quote(struct runner *r, int symbol, const struct quote *quote)
 {
     struct runner_symbol *s = &r->symbols[symbol];
@@ -1550,8 +1540,8 @@ const char *runner_frozen(const struct runner *r)
 
 void runner_cancel_all(struct runner *r)
 {
-    for (size_t i = 0; i < r->open_intents_count; i++)
-        intent_cancel(r, r->open_intents[i]);
+    for (size_t i = 0; i < r->intents.open_count; i++)
+        intent_cancel(r, r->intents.open[i]);
     r->dirty = true;
     settle(r);
 }
@@ -1597,14 +1587,14 @@ int64_t runner_foreign_qty(const struct runner *r, int symbol)
 int runner_restore_part(struct runner *r, const struct part *old)
 {
     int intent = -1;
-    for (size_t i = 0; i < r->open_intents_count; i++) {
-        const struct intent *t = &r->intents[r->open_intents[i]];
+    for (size_t i = 0; i < r->intents.open_count; i++) {
+        const struct intent *t = intent_at(r, r->intents.open[i]);
         if (t->instance == old->instance && t->id == old->intent_id)
-            intent = r->open_intents[i];
+            intent = r->intents.open[i];
     }
     if (intent < 0) {
-        intent = intent_new(r);
-        struct intent *t = &r->intents[intent];
+        intent = slab_take(&r->intents);
+        struct intent *t = intent_at(r, intent);
         t->instance = old->instance;
         t->symbol = old->symbol;
         t->id = old->intent_id;
@@ -1618,23 +1608,23 @@ int runner_restore_part(struct runner *r, const struct part *old)
         t->by_engine = old->by_engine;
         text_line(t->reason, sizeof t->reason, old->reason);
     }
-    int part = part_new(r);
-    r->parts[part] = *old;
-    r->parts[part].used = true;
-    r->parts[part].state = PART_NEW;
-    r->parts[part].intent = intent;
-    r->parts[part].filled = r->parts[part].value_micros = r->parts[part].fees_micros = 0;
-    r->parts[part].fee_due = false;
-    r->parts[part].retry_ns = INT64_MAX;
-    r->intents[intent].unsent -= old->qty;
-    r->intents[intent].live++;
+    int part = slab_take(&r->parts);
+    *part_at(r, part) = *old;
+    part_at(r, part)->used = true;
+    part_at(r, part)->state = PART_NEW;
+    part_at(r, part)->intent = intent;
+    part_at(r, part)->filled = part_at(r, part)->value_micros = part_at(r, part)->fees_micros = 0;
+    part_at(r, part)->fee_due = false;
+    part_at(r, part)->retry_ns = INT64_MAX;
+    intent_at(r, intent)->unsent -= old->qty;
+    intent_at(r, intent)->live++;
     runner_restore_sequence(r, old->instance, old->date, old->sequence);
     return part;
 }
 
 void runner_restore_fill(struct runner *r, int part, int64_t filled, struct price price)
 {
-    struct part *p = &r->parts[part];
+    struct part *p = part_at(r, part);
     int64_t news = filled - p->filled, value;
     if (news <= 0 || filled > p->qty || !position_apply(book_of(r, p->instance, p->symbol), p->side, news, price, 0))
         return;
@@ -1643,12 +1633,12 @@ void runner_restore_fill(struct runner *r, int part, int64_t filled, struct pric
     p->filled = filled;
     p->state = PART_WORKING;
     r->symbols[p->symbol].net += side_sign(p->side) * news;
-    r->intents[p->intent].filled += news;
+    intent_at(r, p->intent)->filled += news;
 }
 
 void runner_restore_fee(struct runner *r, int part, int64_t fees_micros)
 {
-    struct part *p = &r->parts[part];
+    struct part *p = part_at(r, part);
     book_of(r, p->instance, p->symbol)->fees_micros += fees_micros - p->fees_micros;
     p->fees_micros = fees_micros;
 }
@@ -1666,17 +1656,17 @@ void runner_restore_book_fee(struct runner *r, int instance, int symbol, int64_t
 
 void runner_restore_final(struct runner *r, int part, enum order_status status)
 {
-    struct part *p = &r->parts[part];
+    struct part *p = part_at(r, part);
     if (p->state == PART_FINAL)
         return;
-    struct intent *t = &r->intents[p->intent];
+    struct intent *t = intent_at(r, p->intent);
     p->state = PART_FINAL;
     p->status = status;
-    list_remove(r->open_parts, &r->open_parts_count, part);
+    slab_close(&r->parts, part);
     t->live--;
     if (t->live == 0 && (t->filled == t->qty || status != ORDER_FILLED)) {
-        list_remove(r->open_intents, &r->open_intents_count, p->intent);
-        t->used = false;
+        slab_close(&r->intents, p->intent);
+        slab_give(&r->intents, p->intent);
     }
 }
 
@@ -1736,6 +1726,8 @@ struct runner *runner_new(int64_t now_ns, int64_t ends_ns)
     r->now_ns = now_ns;
     r->ends_ns = ends_ns;
     r->next_ns = INT64_MAX;
+    r->intents.row_size = sizeof(struct intent);
+    r->parts.row_size = sizeof(struct part);
     if (!calendar_session_at(now_ns, &r->session)) {
         free(r);
         return NULL;
@@ -1801,8 +1793,8 @@ void runner_start(struct runner *r)
         if ((in->config->days && in->sessions_done >= in->config->days) || (r->ends_ns && r->session.open_ns >= r->ends_ns))
             in->status = INSTANCE_ENDING;
     }
-    for (size_t i = 0; i < r->open_intents_count; i++) {
-        const struct intent *t = &r->intents[r->open_intents[i]];
+    for (size_t i = 0; i < r->intents.open_count; i++) {
+        const struct intent *t = intent_at(r, r->intents.open[i]);
         if (t->by_engine) /* it was closing when it was stopped: it still is */
             r->instances[t->instance]->closing = true;
     }
@@ -1811,9 +1803,9 @@ void runner_start(struct runner *r)
     for (int i = 0; i < r->instances_count; i++)
         if (r->instances[i]->status == INSTANCE_RUNNING && was_fired(r, i, -1, -1))
             catch_up(r, r->instances[i]);
-    for (size_t i = 0; i < r->open_intents_count;) /* the rest had not left: the strategy decides anew */
-        if (r->intents[r->open_intents[i]].live == 0)
-            intent_end(r, r->open_intents[i]);
+    for (size_t i = 0; i < r->intents.open_count;) /* the rest had not left: the strategy decides anew */
+        if (intent_at(r, r->intents.open[i])->live == 0)
+            intent_end(r, r->intents.open[i]);
         else
             i++;
     r->dirty = true;
@@ -1838,10 +1830,8 @@ void runner_free(struct runner *r)
     free(r->agenda);
     free(r->fired);
     free(r->history);
-    free(r->intents);
-    free(r->open_intents);
-    free(r->parts);
-    free(r->open_parts);
+    slab_clear(&r->intents);
+    slab_clear(&r->parts);
     free(r->actions);
     free(r);
 }

@@ -42,6 +42,10 @@ void runner_prime(struct runner *r, int symbol, struct price last, struct price 
  * that it goes on as if it had not been away; what it orders is not sent, but for the bar of the minute just ended. */
 void runner_history(struct runner *r, int symbol, const struct bar *bar);
 
+/* A finished bar that was missed while the market's data were away; in the order of time, while it runs. Strategies take it for
+ * their indicators: what they order is not sent, but for the bar of the minute just ended. */
+void runner_missed(struct runner *r, int symbol, const struct bar *bar);
+
 /* Plans the present session. Nothing below is called before. */
 void runner_start(struct runner *r);
 

@@ -523,6 +523,7 @@ static void read_bars(struct engine *e, int64_t now_ns)
         }
         if (price_is_set(last))
             runner_prime(e->runner, s, last, first, previous, seen);
+        e->bar_end[s] = seen;
         json_decref(body);
     }
     if (today_count)
@@ -605,7 +606,7 @@ int engine_start(struct engine *e)
     if (!start_and_settle(e, &err) || !read_positions(e, &err))
         goto failed;
 
-    e->started = true;
+    e->started = e->data_lost = true; /* bars may have come since they were asked for */
     engine_refreeze(e);
     if (e->stopping || e->settings.flatten) {
         e->stopping = false;
@@ -659,6 +660,7 @@ void engine_clear(struct engine *e)
     free(e->foreign_moved);
     free(e->gone);
     free(e->updates);
+    missed_clear(e);
     free(e->sends);
     free(e->extra);
 }

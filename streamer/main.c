@@ -12,6 +12,7 @@
 #include "core/clock.h"
 #include "core/config.h"
 #include "core/log.h"
+#include "streamer/gap.h"
 #include "streamer/reconcile.h"
 #include "streamer/relay.h"
 
@@ -22,7 +23,7 @@ enum {
 };
 
 struct settings {
-    char rest_url[URL_SIZE], trades_url[URL_SIZE], data_url[URL_SIZE], api_url[URL_SIZE], host[64], state[PATH_SIZE],
+    char rest_url[URL_SIZE], trades_url[URL_SIZE], data_url[URL_SIZE], bars_url[URL_SIZE], api_url[URL_SIZE], host[64], state[PATH_SIZE],
         key_file[PATH_SIZE], secret_file[PATH_SIZE], bars[2048], source[32];
     int64_t port, reconcile, engine_lost_timeout;
     bool live, verbose;
@@ -34,6 +35,7 @@ static const struct setting settings[] = {
     SETTING_OF_TEXT(S, trades_url, .fallback = "ws://127.0.0.1:8081/stream",
                     .help = "The broker's stream of trade updates."),
     SETTING_OF_TEXT(S, data_url, .fallback = "ws://127.0.0.1:8081/v2/iex", .help = "The broker's market data stream."),
+    SETTING_OF_TEXT(S, bars_url, .fallback = "", .help = "REST of past bars (https://data.alpaca.markets); empty: as rest_url."),
     SETTING_OF_TEXT(S, api_url, .fallback = "http://127.0.0.1:8080", .help = "bell-api."),
     SETTING_OF_TEXT(S, host, .fallback = "127.0.0.1", .help = "Address the relay listens on."),
     SETTING_INT64(S, port, SETTING_COUNT, .fallback = "8082", .min = 0, .max = 65535,
@@ -63,7 +65,8 @@ static const struct program program = {
     .summary = "Relays the broker's streams to the API, through an outbox on disk, and live to engines.",
     .usage = "  bell-streamer                                          between bell-exchange and bell-api on this machine\n"
              "  bell-streamer --rest-url https://paper-api.alpaca.markets \\\n"
-             "    --trades-url wss://paper-api.alpaca.markets/stream --data-url wss://stream.data.alpaca.markets/v2/iex\n",
+             "    --trades-url wss://paper-api.alpaca.markets/stream --data-url wss://stream.data.alpaca.markets/v2/iex \\\n"
+             "    --bars-url https://data.alpaca.markets\n",
     .settings = settings,
     .settings_count = COUNT_OF(settings),
 };
@@ -87,8 +90,9 @@ struct streamer {
     uv_timer_t clock_retry, period, failing, goodbye;
     struct outbox *outbox;
     struct record *record;
-    struct alpaca_rest *rest;
+    struct alpaca_rest *rest, *bars;
     struct reconcile *reconcile;
+    struct gap *gap;
     struct relay *relay;
     struct alpaca_stream *trades, *data;
     struct held *held, **held_end;
@@ -144,7 +148,9 @@ static void stop(struct streamer *s)
     alpaca_stream_free(s->trades);
     alpaca_stream_free(s->data);
     alpaca_rest_free(s->rest);
+    alpaca_rest_free(s->bars);
     reconcile_free(s->reconcile);
+    gap_free(s->gap);
     uv_close((uv_handle_t *)&s->clock_retry, NULL);
     uv_close((uv_handle_t *)&s->period, NULL);
     uv_close((uv_handle_t *)&s->failing, NULL);
@@ -219,6 +225,7 @@ static void on_account(void *ctx, const char *number)
     if (!s->account[0])
         log_info("account_known", KV_TEXT("account", number));
     text_copy(s->account, sizeof s->account, number);
+    gap_account(s->gap, number);
     if (strcmp(s->told, number) != 0) {
         record_or_fail(s, record_account(s->record, number, s->source, clock_utc_ns(), &err), &err);
         text_copy(s->told, sizeof s->told, number);
@@ -268,6 +275,8 @@ static void on_data_ready(void *ctx)
 static void on_down(struct streamer *s, bool data, const char *why, bool gone)
 {
     relay_down(s->relay, data);
+    if (data)
+        gap_down(s->gap);
     if (gone)
         fail(s, why);
 }
@@ -295,13 +304,19 @@ static void on_message(void *ctx, const struct alpaca_message *m)
     relay_message(s->relay, m);
     if (m->kind == ALPACA_MESSAGE_TICK)
         s->in_lockstep = m->tick.speed == 0;
-    if (m->kind == ALPACA_MESSAGE_BAR)
+    if (m->kind == ALPACA_MESSAGE_BAR) {
+        gap_bar(s->gap, m->symbol, m->bar.open_time_ns + MINUTE_NS);
         record_or_fail(s, record_bar(s->record, m->symbol, &m->bar, s->source, &err), &err);
+    }
 }
 
 static void on_subscribed(void *ctx, int64_t code)
 {
-    relay_subscribed(((struct streamer *)ctx)->relay, code);
+    struct streamer *s = ctx;
+
+    relay_subscribed(s->relay, code);
+    if (code == 0)
+        gap_subscribed(s->gap, relay_wanted_bars(s->relay), alpaca_stream_has_ticks(s->data));
 }
 
 static void on_wanted(void *ctx, const struct symbol_set *bars, const struct symbol_set *quotes)
@@ -351,15 +366,20 @@ static void open_streams(struct streamer *s)
 
 static void ask_clock(uv_timer_t *t);
 
-/* The name bars are recorded under: "exchange" for a replay, or the feed: ".../v2/iex". */
+/* ".../v2/iex" has iex. */
+static const char *feed_of(const char *data_url)
+{
+    const char *feed = strrchr(data_url, '/');
+    return feed ? feed + 1 : "";
+}
+
+/* The name bars are recorded under: "exchange" for a replay, or the feed. */
 static void name_source(struct streamer *s, const struct alpaca_clock *clock)
 {
-    const char *feed = strrchr(s->settings.data_url, '/');
+    const char *feed = feed_of(s->settings.data_url);
 
     text_copy(s->source, sizeof s->source,
-              s->settings.source[0]                 ? s->settings.source
-              : clock->is_replay || !feed || !feed[1] ? "exchange"
-                                                    : feed + 1);
+              s->settings.source[0] ? s->settings.source : clock->is_replay || !feed[0] ? "exchange" : feed);
 }
 
 static void on_clock(void *ctx, const struct alpaca_reply *reply)
@@ -425,6 +445,7 @@ static bool settings_are_good(struct streamer *s, struct err *err)
            secret_read(c->secret_file, s->secret, sizeof s->secret, err) &&
            alpaca_url_is_allowed(c->rest_url, s->key, c->live, err) &&
            alpaca_url_is_allowed(c->trades_url, s->key, c->live, err) &&
+           (!c->bars_url[0] || alpaca_url_is_allowed(c->bars_url, s->key, c->live, err)) &&
            alpaca_url_is_allowed(c->data_url, s->key, c->live, err);
 }
 
@@ -454,6 +475,13 @@ static bool start(struct streamer *s, struct err *err)
     outbox_on_empty(s->outbox, on_delivered, s);
     s->record = record_new(s->outbox);
     s->rest = alpaca_rest_new(&s->loop, &rest);
+    if (s->settings.bars_url[0]) {
+        rest.url = s->settings.bars_url;
+        s->bars = alpaca_rest_new(&s->loop, &rest);
+    }
+    s->gap = gap_new(&s->loop, &(struct gap_options){
+        .rest = s->bars ? s->bars : s->rest, .record = s->record, .state = s->settings.state, .source = s->source,
+        .feed = feed_of(s->settings.data_url), .ctx = s, .on_failed = on_reconcile_failed });
     reconcile.rest = s->rest;
     reconcile.record = s->record;
     reconcile.outbox = s->outbox;

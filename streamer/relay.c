@@ -10,7 +10,10 @@
 #include "core/log.h"
 #include "http/server.h"
 
-enum { LOGIN_MS_MAX = 10000 };
+enum {
+    LOGIN_MS_MAX = 10000,
+    BACK_MS = 90000, /* for an engine we hung up on to be back: three times its longest pause */
+};
 
 static const char *const socket_paths[] = { "/stream", "/v2/iex", NULL };
 static const char *const channel_names[RELAY_CHANNELS] = { [RELAY_BARS] = "bars", [RELAY_QUOTES] = "quotes" };
@@ -356,8 +359,13 @@ static void on_lost_timeout(uv_timer_t *t)
 {
     struct relay *r = t->data;
 
-    log_warn("engines_given_up", KV_INT("engines", relay_state_missing(r->state)));
-    relay_state_forget_missing(r->state);
+    bool all = r->o.lost_timeout_ns > 0; /* otherwise only those that could not say goodbye */
+
+    log_warn("engines_given_up", KV_INT("engines", all ? relay_state_missing(r->state) : relay_state_hung_up(r->state)));
+    if (all)
+        relay_state_forget_missing(r->state);
+    else
+        relay_state_forget_hung_up(r->state);
     tell_ack(r);
 }
 
@@ -431,6 +439,8 @@ static void on_second(uv_timer_t *t)
 void relay_up(struct relay *r, bool ticks, bool subscribed)
 {
     r->up = true;
+    if (relay_state_hung_up(r->state) > 0 && r->o.lost_timeout_ns == 0)
+        uv_timer_start(&r->lost_timer, on_lost_timeout, BACK_MS, 0);
     r->ticks = ticks;
     r->asked = !subscribed;
 }
@@ -532,6 +542,11 @@ struct relay *relay_new(uv_loop_t *loop, const struct relay_options *options, st
 int relay_port(const struct relay *r)
 {
     return http_server_port(r->server);
+}
+
+const struct symbol_set *relay_wanted_bars(const struct relay *r)
+{
+    return &r->wanted[RELAY_BARS];
 }
 
 void relay_stop(struct relay *r)

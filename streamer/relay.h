@@ -35,6 +35,8 @@ struct relay_options {
 
 struct relay *relay_new(uv_loop_t *loop, const struct relay_options *options, struct err *err);
 int relay_port(const struct relay *r);
+/* What on_wanted told last; lent until the next call. */
+const struct symbol_set *relay_wanted_bars(const struct relay *r);
 /* Says goodbye to the engines and stops listening. Run the loop until it is empty, then relay_free. */
 void relay_stop(struct relay *r);
 void relay_free(struct relay *r); /* NULL is fine */

@@ -18,7 +18,7 @@ struct relay_state {
     struct symbol_set always; /* bars */
     struct alpaca_tick tick;  /* n 0: none */
     int64_t marker;
-    size_t missing;
+    size_t missing, hung_up;  /* hung_up: of the missing */
 };
 
 /* ---- sets */
@@ -164,6 +164,8 @@ void relay_client_take_ticks(struct relay_client *c)
     c->takes_ticks = true;
     if (c->state->missing > 0)
         c->state->missing--;
+    if (c->state->hung_up > 0)
+        c->state->hung_up--;
 }
 
 bool relay_client_takes_ticks(const struct relay_client *c)
@@ -229,6 +231,8 @@ bool relay_state_due(struct relay_state *s, int64_t *n, int64_t *wake_ns)
 
 void relay_state_lost(struct relay_state *s, bool data)
 {
+    for (const struct relay_client *c = s->clients; c; c = c->next)
+        s->hung_up += c->takes_ticks;
     while (s->clients)
         relay_client_leave(s->clients, false);
     if (data)
@@ -253,5 +257,16 @@ size_t relay_state_clients(const struct relay_state *s)
 
 void relay_state_forget_missing(struct relay_state *s)
 {
-    s->missing = 0;
+    s->missing = s->hung_up = 0;
+}
+
+size_t relay_state_hung_up(const struct relay_state *s)
+{
+    return s->hung_up;
+}
+
+void relay_state_forget_hung_up(struct relay_state *s)
+{
+    s->missing -= s->hung_up;
+    s->hung_up = 0;
 }

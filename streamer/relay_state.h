@@ -59,6 +59,9 @@ bool relay_state_due(struct relay_state *s, int64_t *n, int64_t *wake_ns);
  * newest marker. */
 void relay_state_lost(struct relay_state *s, bool data);
 size_t relay_state_missing(const struct relay_state *s);
+/* Of those the ones relay_state_lost freed: an engine that ended meanwhile could not say so. */
+size_t relay_state_hung_up(const struct relay_state *s);
+void relay_state_forget_hung_up(struct relay_state *s);
 size_t relay_state_clients(const struct relay_state *s);
 /* Nobody waits for the missing any longer. */
 void relay_state_forget_missing(struct relay_state *s);

@@ -1,13 +1,13 @@
 #include "alpaca/rest.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "core/base.h"
 #include "core/clock.h"
+#include "core/curl_loop.h"
 
 enum { BODY_MAX = 64 << 20, URL_SIZE = 512 };
 
@@ -25,88 +25,14 @@ struct call {
 };
 
 struct alpaca_rest {
-    uv_loop_t *loop;
-    uv_timer_t timer;
-    CURLM *multi;
+    struct curl_loop *curl;
     char url[URL_SIZE];
     bool is_private;         /* loopback: never by way of a proxy */
     long timeout_ms;
     size_t calls_max, running_count, waiting_count;
     struct curl_slist *headers, *body_headers;
     struct call *running, *waiting, **waiting_end;
-    bool closed;
 };
-
-/* ---- curl on the loop: one uv_poll per socket, one timer */
-
-static void finish_calls(struct alpaca_rest *r);
-
-static void poll_freed(uv_handle_t *h)
-{
-    free(h);
-}
-
-static void on_socket_event(uv_poll_t *p, int status, int events)
-{
-    struct alpaca_rest *r = p->data;
-    uv_os_fd_t fd;
-    int running, flags = status < 0 ? CURL_CSELECT_ERR : 0;
-
-    flags |= events & UV_READABLE ? CURL_CSELECT_IN : 0;
-    flags |= events & UV_WRITABLE ? CURL_CSELECT_OUT : 0;
-    if (uv_fileno((uv_handle_t *)p, &fd) == 0)
-        curl_multi_socket_action(r->multi, fd, flags, &running);
-    finish_calls(r);
-}
-
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket_ctx)
-{
-    struct alpaca_rest *r = ctx;
-    uv_poll_t *p = socket_ctx;
-    int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-
-    (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        if (p) {
-            uv_poll_stop(p);
-            curl_multi_assign(r->multi, fd, NULL);
-            uv_close((uv_handle_t *)p, poll_freed);
-        }
-        return 0;
-    }
-    if (!p) {
-        p = must_alloc(1, sizeof *p);
-        if (uv_poll_init_socket(r->loop, p, fd) != 0) {
-            free(p);
-            return -1;
-        }
-        p->data = r;
-        curl_multi_assign(r->multi, fd, p);
-    }
-    return uv_poll_start(p, events, on_socket_event) == 0 ? 0 : -1;
-}
-
-static void on_timeout(uv_timer_t *t)
-{
-    struct alpaca_rest *r = t->data;
-    int running;
-
-    curl_multi_socket_action(r->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    finish_calls(r);
-}
-
-/* 0 ms means the next turn of the loop: curl must not be called from its own callback. */
-static int on_timer(CURLM *multi, long timeout_ms, void *ctx)
-{
-    struct alpaca_rest *r = ctx;
-
-    (void)multi;
-    if (r->closed || timeout_ms < 0)
-        uv_timer_stop(&r->timer);
-    else
-        uv_timer_start(&r->timer, on_timeout, (uint64_t)timeout_ms, 0);
-    return 0;
-}
 
 /* ---- one call */
 
@@ -202,8 +128,7 @@ static void call_start(struct alpaca_rest *r, struct call *c)
         if (!c->body && !strcmp(c->method, "POST"))
             curl_easy_setopt(e, CURLOPT_POSTFIELDS, "");
     }
-    if (curl_multi_add_handle(r->multi, e) != CURLM_OK)
-        abort();
+    curl_loop_add(r->curl, e);
 }
 
 static void start_waiting(struct alpaca_rest *r)
@@ -245,26 +170,18 @@ static void call_tell(struct call *c, CURLcode result)
     json_decref(reply.body);
 }
 
-static void finish_calls(struct alpaca_rest *r)
+static void on_finished(void *ctx, CURL *easy, CURLcode result)
 {
-    CURLMsg *m;
-    int left;
-
-    while (!r->closed && (m = curl_multi_info_read(r->multi, &left))) {
-        struct call *c, **at = &r->running;
-        CURLcode result = m->data.result;
-        if (m->msg != CURLMSG_DONE)
-            continue;
-        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &c);
-        curl_multi_remove_handle(r->multi, c->easy); /* m is gone from here */
-        while (*at != c)
-            at = &(*at)->next;
-        *at = c->next;
-        r->running_count--;
-        start_waiting(r);
-        call_tell(c, result); /* may free r: its memory stays until the loop turns */
-        call_free(c);
-    }
+    struct alpaca_rest *r = ctx;
+    struct call *c, **at = &r->running;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &c);
+    while (*at != c)
+        at = &(*at)->next;
+    *at = c->next;
+    r->running_count--;
+    start_waiting(r);
+    call_tell(c, result); /* may free r: its memory stays until the loop turns */
+    call_free(c);
 }
 
 /* ---- the client */
@@ -307,8 +224,7 @@ struct alpaca_rest *alpaca_rest_new(uv_loop_t *loop, const struct alpaca_rest_op
     char line[256], scheme[8], host[256];
     bool has_port;
 
-    curl_global_init(CURL_GLOBAL_DEFAULT); /* counted */
-    r->loop = loop;
+    r->curl = curl_loop_new(loop, on_finished, r);
     r->timeout_ms = options->timeout_ms > 0 ? (long)options->timeout_ms : 10000;
     r->calls_max = options->calls_max > 0 ? (size_t)options->calls_max : 8;
     r->waiting_end = &r->waiting;
@@ -323,15 +239,8 @@ struct alpaca_rest *alpaca_rest_new(uv_loop_t *loop, const struct alpaca_rest_op
     explicit_bzero(line, sizeof line);
     r->body_headers = curl_slist_append(r->body_headers, "Content-Type: application/json");
     r->body_headers = curl_slist_append(r->body_headers, "Expect:");
-    r->multi = curl_multi_init();
-    if (!r->multi || !r->headers || !r->body_headers)
+    if (!r->headers || !r->body_headers)
         abort();
-    curl_multi_setopt(r->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(r->multi, CURLMOPT_SOCKETDATA, r);
-    curl_multi_setopt(r->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-    curl_multi_setopt(r->multi, CURLMOPT_TIMERDATA, r);
-    uv_timer_init(loop, &r->timer);
-    r->timer.data = r;
     return r;
 }
 
@@ -345,29 +254,26 @@ static void calls_free(struct call *c)
 }
 
 /* Not earlier: free may be called from a call's done, whose handle is cleaned up after that. */
-static void rest_freed(uv_handle_t *h)
+static void rest_freed(void *ctx)
 {
-    free(h->data);
-    curl_global_cleanup();
+    free(ctx);
 }
 
 void alpaca_rest_free(struct alpaca_rest *r)
 {
     if (!r)
         return;
-    r->closed = true;
     for (struct call *c = r->running; c; c = c->next)
-        curl_multi_remove_handle(r->multi, c->easy);
+        curl_loop_remove(r->curl, c->easy);
     calls_free(r->running);
     calls_free(r->waiting);
-    curl_multi_cleanup(r->multi);
     for (struct curl_slist *h = r->headers; h; h = h->next)
         explicit_bzero(h->data, strlen(h->data));
     for (struct curl_slist *h = r->body_headers; h; h = h->next)
         explicit_bzero(h->data, strlen(h->data));
     curl_slist_free_all(r->headers);
     curl_slist_free_all(r->body_headers);
-    uv_close((uv_handle_t *)&r->timer, rest_freed);
+    curl_loop_free(r->curl, rest_freed);
 }
 
 void alpaca_rest_call(struct alpaca_rest *r, const char *method, const char *path, const char *body,

@@ -1,6 +1,5 @@
 #include "client/outbox.h"
 
-#include <curl/curl.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +11,7 @@
 
 #include "core/base.h"
 #include "core/clock.h"
+#include "core/curl_loop.h"
 #include "core/journal.h"
 #include "core/log.h"
 
@@ -68,13 +68,6 @@ struct waiter {
     void *ctx;
 };
 
-/* A socket of libcurl's. */
-struct socket_watch {
-    uv_poll_t poll;
-    struct outbox *outbox;
-    curl_socket_t fd;
-};
-
 struct outbox {
     uv_loop_t *loop;
     char folder[400], url[400];
@@ -85,12 +78,12 @@ struct outbox {
     void (*empty)(void *ctx);
     void *empty_ctx;
     bool closed;
-    unsigned holds; /* handles that still point here */
+    unsigned holds; /* that still point here: two timers and libcurl */
 
-    CURLM *multi;
+    struct curl_loop *curl;
     CURL *easy;
     struct curl_slist *headers;
-    uv_timer_t curl_timer, next_timer, commit_timer;
+    uv_timer_t next_timer, commit_timer;
 
     struct route *sending; /* NULL: nothing under way */
     size_t sending_count, singles; /* singles: how many more go alone */
@@ -308,7 +301,7 @@ static void send_next(struct outbox *o)
     curl_easy_setopt(o->easy, CURLOPT_URL, url);
     curl_easy_setopt(o->easy, CURLOPT_POSTFIELDS, o->body);
     curl_easy_setopt(o->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)o->body_size);
-    curl_multi_add_handle(o->multi, o->easy);
+    curl_loop_add(o->curl, o->easy);
 }
 
 /* The first n of the route under way need not go again. */
@@ -427,22 +420,13 @@ static void answered(struct outbox *o, CURLcode code, long status)
         o->empty(o->empty_ctx);
 }
 
-static void drain(struct outbox *o)
+static void on_finished(void *ctx, CURL *easy, CURLcode result)
 {
-    CURLMsg *m;
-    int left;
-    while ((m = curl_multi_info_read(o->multi, &left))) {
-        if (m->msg != CURLMSG_DONE)
-            continue;
-        CURLcode code = m->data.result; /* m is gone after the next call */
-        long status = 0;
-        curl_easy_getinfo(o->easy, CURLINFO_RESPONSE_CODE, &status);
-        curl_multi_remove_handle(o->multi, o->easy);
-        o->reply[o->reply_size] = '\0';
-        answered(o, code, status);
-        if (o->closed)
-            return;
-    }
+    struct outbox *o = ctx;
+    long status = 0;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    o->reply[o->reply_size] = '\0';
+    answered(o, result, status);
 }
 
 static void on_next(uv_timer_t *timer)
@@ -458,73 +442,7 @@ static void kick(struct outbox *o, int ms)
         uv_timer_start(&o->next_timer, on_next, (uint64_t)ms, 0);
 }
 
-/* ---- libcurl on the loop */
-
-static void on_socket(uv_poll_t *poll, int status, int events)
-{
-    struct socket_watch *w = poll->data;
-    struct outbox *o = w->outbox;
-    int what = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0), running;
-    curl_multi_socket_action(o->multi, w->fd, status < 0 ? CURL_CSELECT_ERR : what, &running);
-    drain(o);
-}
-
-static void on_watch_closed(uv_handle_t *handle)
-{
-    struct socket_watch *w = handle->data;
-    struct outbox *o = w->outbox;
-    free(w);
-    release(o);
-}
-
-static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *own)
-{
-    (void)easy;
-    struct outbox *o = ctx;
-    struct socket_watch *w = own;
-    if (what == CURL_POLL_REMOVE) {
-        if (w) {
-            uv_poll_stop(&w->poll);
-            curl_multi_assign(o->multi, fd, NULL);
-            uv_close((uv_handle_t *)&w->poll, on_watch_closed);
-        }
-        return 0;
-    }
-    if (!w) {
-        w = must_alloc(1, sizeof *w);
-        w->outbox = o;
-        w->fd = fd;
-        w->poll.data = w;
-        if (uv_poll_init_socket(o->loop, &w->poll, fd) != 0) {
-            free(w);
-            return -1;
-        }
-        o->holds++;
-        curl_multi_assign(o->multi, fd, w);
-    }
-    uv_poll_start(&w->poll, (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0),
-                  on_socket);
-    return 0;
-}
-
-static void on_curl_timeout(uv_timer_t *timer)
-{
-    struct outbox *o = timer->data;
-    int running;
-    curl_multi_socket_action(o->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    drain(o);
-}
-
-static int on_curl_timer(CURLM *multi, long ms, void *ctx)
-{
-    (void)multi;
-    struct outbox *o = ctx;
-    if (ms < 0)
-        uv_timer_stop(&o->curl_timer);
-    else
-        uv_timer_start(&o->curl_timer, on_curl_timeout, (uint64_t)ms, 0);
-    return 0;
-}
+/* ---- libcurl */
 
 static size_t on_reply(char *data, size_t one, size_t size, void *ctx)
 {
@@ -537,17 +455,12 @@ static size_t on_reply(char *data, size_t one, size_t size, void *ctx)
 
 static void curl_open(struct outbox *o)
 {
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-    o->multi = curl_multi_init();
+    o->curl = curl_loop_new(o->loop, on_finished, o);
     o->easy = curl_easy_init();
-    if (!o->multi || !o->easy)
+    if (!o->easy)
         abort();
     o->headers = curl_slist_append(NULL, "Content-Type: application/json");
     o->headers = curl_slist_append(o->headers, "Expect:");
-    curl_multi_setopt(o->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
-    curl_multi_setopt(o->multi, CURLMOPT_SOCKETDATA, o);
-    curl_multi_setopt(o->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
-    curl_multi_setopt(o->multi, CURLMOPT_TIMERDATA, o);
     curl_easy_setopt(o->easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(o->easy, CURLOPT_PROXY, "");
     curl_easy_setopt(o->easy, CURLOPT_POST, 1L);
@@ -558,13 +471,18 @@ static void curl_open(struct outbox *o)
     curl_easy_setopt(o->easy, CURLOPT_WRITEDATA, o);
 }
 
+static void on_curl_freed(void *ctx)
+{
+    release(ctx);
+}
+
 static void curl_close(struct outbox *o)
 {
     if (o->sending)
-        curl_multi_remove_handle(o->multi, o->easy);
+        curl_loop_remove(o->curl, o->easy);
     curl_easy_cleanup(o->easy);
-    curl_multi_cleanup(o->multi);
     curl_slist_free_all(o->headers);
+    curl_loop_free(o->curl, on_curl_freed);
 }
 
 /* ---- putting */
@@ -786,10 +704,9 @@ struct outbox *outbox_open(uv_loop_t *loop, const struct outbox_options *options
     if (o->url[0] && o->url[strlen(o->url) - 1] == '/')
         o->url[strlen(o->url) - 1] = '\0';
     curl_open(o);
-    uv_timer_init(loop, &o->curl_timer);
     uv_timer_init(loop, &o->next_timer);
     uv_timer_init(loop, &o->commit_timer);
-    o->curl_timer.data = o->next_timer.data = o->commit_timer.data = o;
+    o->next_timer.data = o->commit_timer.data = o;
     o->holds = 3;
     advance(o);
     kick(o, 0);
@@ -825,7 +742,6 @@ void outbox_close(struct outbox *o)
         tell(s->waiting, ok);
         s->served = s->waiting = NULL;
     }
-    uv_close((uv_handle_t *)&o->curl_timer, on_timer_closed);
     uv_close((uv_handle_t *)&o->next_timer, on_timer_closed);
     uv_close((uv_handle_t *)&o->commit_timer, on_timer_closed);
 }

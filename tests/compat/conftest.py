@@ -45,6 +45,10 @@ def free_port():
                 pass
 
 
+def text_time(text):
+    return dt.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
 def wait_until(what, is_so):
     until = time.monotonic() + PATIENCE
     while not is_so():
@@ -69,9 +73,6 @@ class Clock:
     def read(self):
         return json.loads(self.socket.recv(PATIENCE))[0]
 
-    def now(self):
-        return dt.datetime.fromisoformat(self.tick["t"].replace("Z", "+00:00")[:26].rstrip("Z"))
-
     def to(self, time):
         """The market moves to time, and all that happens then has happened."""
         goal = market.text(time)
@@ -80,16 +81,13 @@ class Clock:
             self.tick = self.read()
         return self
 
-    def settle(self):
-        """One more tick of the same instant, or the next that has one: what was sent has been dealt with."""
-
 
 class Exchange:
     def __init__(self, request, bars, start, *words):
-        self.log = Path(bars).parent / f"exchange-{start:%d-%H%M}-{len(list(Path(bars).parent.iterdir()))}.log"
         port = free_port()
+        self.log = Path(bars).parent / f"exchange-{port}.log"
         self.url, self.ws = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"
-        self.process = subprocess.Popen([request.config.getoption("--exchange-binary"), "--bars", bars, "--from", market.text(start),
+        self.process = subprocess.Popen([request.config.getoption("--exchange-binary"), "--bars", bars, "--from", start,
                                          "--speed", "lockstep", "--port", str(port), *words],
                                         stdin=subprocess.DEVNULL, stdout=open(self.log, "w"), stderr=subprocess.STDOUT)
         self.accounts = 0
@@ -208,7 +206,7 @@ def standing(request, bars):
 
     def at(date, time):
         if (date, time) not in found:
-            found[date, time] = Exchange(request, bars, market.at(date, time))
+            found[date, time] = Exchange(request, bars, market.text(market.at(date, time)))
         return found[date, time]
     yield at
     for exchange in found.values():
@@ -247,7 +245,7 @@ def starting(request, bars, traders):
     mine = []
 
     def start(date, time, *words):
-        mine.append(Exchange(request, bars, market.at(date, time), *words))
+        mine.append(Exchange(request, bars, market.text(market.at(date, time)), *words))
         return traders(mine[-1])
     yield start
     for exchange in mine:

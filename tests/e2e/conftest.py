@@ -106,6 +106,10 @@ class Stage:
     def status(self):
         return {row["part"]: row for row in json.loads(self.bell("status", "--json").stdout)["parts"]}
 
+    def log(self, part, event):
+        """The lines of a part's log with this event."""
+        return [line for line in (self.var / f"log/{part}.log").read_text().splitlines() if f" event={event} " in line]
+
     def wait(self, what, true, seconds=60):
         deadline = time.monotonic() + seconds
         while not true():
@@ -131,6 +135,35 @@ class Stage:
             if state != "Z" and any(str(self.var) in word or word == str(self.base + 1) for word in words) and "pytest" not in " ".join(words):
                 left.append(" ".join(words))
         return left
+
+
+class Part:
+    """A part that ./bell started, killed and started again by hand, as it was: ./bell would mend more than that."""
+
+    def __init__(self, stage, name):
+        self.pid = int((stage.var / f"run/{name}.pid").read_text().split()[0])
+        self.argv = Path(f"/proc/{self.pid}/cmdline").read_bytes().decode().split("\0")[:-1]
+        self.log, self.child = stage.var / f"log/{name}.log", None
+        self.first_is_gone = lambda: stage.wait("its end", lambda: (stage.var / f"run/{name}.exit").exists(), 120)
+
+    def end(self, sig=signal.SIGKILL):
+        os.kill(self.pid, sig)
+        return self.child.wait(120) if self.child else self.first_is_gone()
+
+    def start(self):
+        with open(self.log, "a") as out:
+            self.child = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        self.pid = self.child.pid
+
+
+@pytest.fixture
+def part(stage):
+    """part(NAME): a Part of the stage; it does not outlive the test."""
+    made = []
+    yield lambda name: made.append(Part(stage, name)) or made[-1]
+    for each in made:
+        if each.child and each.child.poll() is None:
+            each.end(signal.SIGTERM)
 
 
 @pytest.fixture(scope="session")

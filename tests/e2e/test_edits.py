@@ -1,16 +1,13 @@
 """Files of running instances, edited: what is hot takes hold, anything else changes nothing and says so; a restart goes on with it."""
 
 import hashlib
-import os
 import signal
-import subprocess
-from pathlib import Path
 
 import madeup
 import pytest
 from conftest import write_instances
 
-TRADERS = {"crossover": ("ma_crossover", ["LMN"], 50), "moody": ("moody_trader", ["ZZX"], 20)}
+TRADERS = {"edited": ("ma_crossover", ["LMN"], 50), "moody": ("moody_trader", ["ZZX"], 20)}
 DATES = ["2024-07-01", "2024-07-02", "2024-07-03", "2024-07-05"]
 
 
@@ -31,80 +28,56 @@ def replace(path, text):
     new.rename(path)
 
 
-def log(stage, event):
-    """The lines of the engine's log with this event."""
-    return [line for line in (stage.var / "log/engine.log").read_text().splitlines() if f" event={event} " in line]
-
-
-class Engine:
-    """The engine of a stage, killed and started again by hand: ./bell would refuse a file with mistakes."""
-
-    def __init__(self, stage):
-        self.pid = int((stage.var / "run/engine.pid").read_text().split()[0])
-        self.argv = Path(f"/proc/{self.pid}/cmdline").read_bytes().decode().split("\0")[:-1]
-        self.log, self.child = stage.var / "log/engine.log", None
-        self.first_is_gone = lambda: stage.wait("its end", lambda: (stage.var / "run/engine.exit").exists())
-
-    def end(self, sig=signal.SIGKILL):
-        os.kill(self.pid, sig)
-        return self.child.wait(120) if self.child else self.first_is_gone()
-
-    def start(self):
-        with open(self.log, "a") as out:
-            self.child = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        self.pid = self.child.pid
-
-
 def run_of(stage, strategy):
     account = stage.exchange("/v2/account")["account_number"]
     return stage.api("/runs/" + next(r for r in stage.items("/runs", account=account, strategy=strategy) if r["status"] == "running")["run_id"])
 
 
-def test_an_edited_instance(stage, words, config):
+def test_an_edited_instance(stage, part, words, config):
     up = stage.bell("up", "--new", *words, "--speed", "300")
     assert up.returncode == 0, up.stderr
-    file = config / "crossover.yaml"
+    file = config / "edited.yaml"
     text = file.read_text()
-    stage.wait("the run", lambda: stage.items("/runs", account=stage.exchange("/v2/account")["account_number"], strategy="crossover"))
-    first = run_of(stage, "crossover")
+    stage.wait("the run", lambda: stage.items("/runs", account=stage.exchange("/v2/account")["account_number"], strategy="edited"))
+    first = run_of(stage, "edited")
     assert first["config_text"] == text
 
     hot = text.replace("quantity: 50", "quantity: 40") + "params:\n  fast: 5\n"
     replace(file, hot)
-    stage.wait("the next version", lambda: run_of(stage, "crossover")["version"] > first["version"])
-    second = run_of(stage, "crossover")
+    stage.wait("the next version", lambda: run_of(stage, "edited")["version"] > first["version"])
+    second = run_of(stage, "edited")
     assert (second["run_id"], second["version"], second["config_text"]) == (first["run_id"], first["version"] + 1, hot)
     assert second["config_hash"] == hashlib.sha256(hot.encode()).hexdigest() and str(second["quantity"]) == "40"
     assert second["reason"] == "edited: quantity 50 -> 40, params: fast 10 -> 5"
 
-    assert second["config_changed_at"] and stage.api("/strategies/crossover")["config_error"] is None
+    assert second["config_changed_at"] and stage.api("/strategies/edited")["config_error"] is None
 
     for wrong, why in ((hot.replace("days: 4", "days: 3"), "days 4 -> 3: takes a new start"),
                        (hot + "  slwo: 9\n  exit: never\n", '8:3: params: there is no setting "slwo"; did you mean slow?'),
                        (hot + "  slow: 3\n", "fast must be below slow")):
         file.write_text(wrong)  # in place
-        stage.wait("a word about it", lambda: why in str(stage.api("/strategies/crossover")["config_error"]))
-        assert why in log(stage, "edit_refused")[-1 - (why[0] == "8")].replace(chr(92), "")
-    assert run_of(stage, "crossover")["version"] == second["version"]
+        stage.wait("a word about it", lambda: why in str(stage.api("/strategies/edited")["config_error"]))
+        assert why in stage.log("engine", "edit_refused")[-1 - (why[0] == "8")].replace(chr(92), "")
+    assert run_of(stage, "edited")["version"] == second["version"]
 
     # The file is wrong: a restart goes on with what is on record.
-    engine = Engine(stage)
+    engine = part("engine")
     engine.end()
     engine.start()
-    stage.wait("the run", lambda: run_of(stage, "crossover")["version"] > second["version"])
-    third = run_of(stage, "crossover")
+    stage.wait("the run", lambda: run_of(stage, "edited")["version"] > second["version"])
+    third = run_of(stage, "edited")
     assert {k: third[k] for k in ("run_id", "config_text", "config_hash")} == {k: second[k] for k in ("run_id", "config_text", "config_hash")}
-    assert "fast must be below slow" in stage.api("/strategies/crossover")["config_error"]
+    assert "fast must be below slow" in stage.api("/strategies/edited")["config_error"]
 
     file.write_text(hot)
-    stage.wait("the error to be gone", lambda: stage.api("/strategies/crossover")["config_error"] is None)
-    assert run_of(stage, "crossover")["version"] == third["version"]
+    stage.wait("the error to be gone", lambda: stage.api("/strategies/edited")["config_error"] is None)
+    assert run_of(stage, "edited")["version"] == third["version"]
 
     # Edited while nobody runs it: taken up with it.
     engine.end()
     replace(file, hot.replace("fast: 5", "fast: 6"))
     engine.start()
-    stage.wait("the run", lambda: run_of(stage, "crossover")["version"] > third["version"])
-    fourth = run_of(stage, "crossover")
+    stage.wait("the run", lambda: run_of(stage, "edited")["version"] > third["version"])
+    fourth = run_of(stage, "edited")
     assert fourth["run_id"] == first["run_id"] and fourth["reason"] == "taken up again after a restart; edited: params: fast 5 -> 6"
     assert engine.end(signal.SIGTERM) == 0

@@ -16,10 +16,10 @@ def arguments(argv):
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("command")
     parser.add_argument("words", nargs="*")
-    for name in ("bars", "config", "speed", "seed", "port", "to", "out"):
+    for name in ("bars", "config", "speed", "seed", "port", "to", "out", "account", "interval"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--from", dest="start")
-    for name in ("json", "follow", "quick", "list", "schema", "new"):
+    for name in ("json", "follow", "quick", "list", "once", "schema", "new"):
         parser.add_argument(f"--{name}", action="store_true")
     return parser.parse_intermixed_args(argv)
 
@@ -79,6 +79,9 @@ def command(name):
     if name in ("check-config", "new-strategy", "settings"):
         import author
         return getattr(author, name.replace("-", "_"))
+    if name == "watch":
+        import watch
+        return watch.run
     if name == "test":
         import checks
         return checks.run

@@ -272,8 +272,8 @@ def stop_all():
     return status
 
 
-def describe():
-    """What status shows, one dict a part."""
+def describe(detail=True):
+    """What status shows, one dict a part. detail: with what the running ones say of themselves."""
     p, rows = ports(), []
     for part in PARTS:
         pid, code = process.find(part.name), process.exit_status(part.name)
@@ -283,7 +283,7 @@ def describe():
             row["since"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(process.started_at(pid)))
             try:
                 row["state"] = "running" if part.is_ready(p) else "not ready"
-                row["detail"] = _DETAIL.get(part.name, lambda p: "")(p) if row["state"] == "running" else ""
+                row["detail"] = _DETAIL[part.name](p) if detail and part.name in _DETAIL and row["state"] == "running" else ""
             except web.Unreachable as e:
                 row["state"], row["detail"] = "not ready", str(e)
         elif code is not None:

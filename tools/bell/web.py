@@ -9,7 +9,11 @@ _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
 
 class Unreachable(Exception):
-    pass
+    """Nothing that can be used came from that address."""
+
+    def __init__(self, url, reason):
+        super().__init__(f"{url}: {reason}")
+        self.reason = reason
 
 
 def request(url, headers=None, timeout=5.0):
@@ -20,7 +24,8 @@ def request(url, headers=None, timeout=5.0):
     except urllib.error.HTTPError as e:
         return e.code, e.read().decode(errors="replace")
     except (OSError, ValueError) as e:
-        raise Unreachable(f"{url}: {getattr(e, 'reason', e)}") from e
+        why = getattr(e, "reason", e)
+        raise Unreachable(url, getattr(why, "strerror", None) or why) from e
 
 
 def get(url, headers=None, timeout=5.0, **query):
@@ -29,7 +34,7 @@ def get(url, headers=None, timeout=5.0, **query):
         url += "?" + urllib.parse.urlencode({k: v for k, v in query.items() if v is not None})
     status, body = request(url, headers, timeout)
     if status != 200:
-        raise Unreachable(f"{url} answered {status}: {body[:200]}")
+        raise Unreachable(url, f"it answered {status}: {body[:200]}")
     # Money stays text: no figure of ours ever goes through a float.
     return json.loads(body, parse_float=str)
 

@@ -245,6 +245,32 @@ static void an_edit_takes_hold(void **state)
     heard_since();
 }
 
+static void buy_on_bar(void)
+{
+    order(SIDE_BUY, 10);
+}
+
+/* The data were away: strategies go on over what they missed, and trade on nothing but the newest. */
+static void missed_bars_are_history(void **state)
+{
+    (void)state;
+    on_bar_do = buy_on_bar;
+    runner_clock(s.runner, script_at(&s, "open+20m"));
+    for (int i = 0; i < 20; i++) /* the first is known, the last is that of the minute just ended */
+        runner_missed(s.runner, 0, &(struct bar){ .open_time_ns = script_at(&s, "open") + i * MINUTE_NS,
+                                                  .open = { 100 * USD }, .close = { (101 + i) * USD } });
+    assert_string_equal(script_said(&s), "buy 10 SPY market day #1");
+    assert_int_equal(host_now->last_price(host_now->self, 0).micros, 120 * USD);
+    const char *bars = heard_since();
+    int count = 0;
+    for (const char *at = bars; (at = strstr(at, "bar 0")); at++)
+        count++;
+    assert_int_equal(count, 19);
+    assert_int_equal(runner_now_ns(s.runner), script_at(&s, "open+20m"));
+    script_bar(&s, "open+19m", "SPY", 1, 1); /* told again by the stream: known */
+    assert_int_equal(host_now->last_price(host_now->self, 0).micros, 120 * USD);
+}
+
 /* What a day has cost counts from its start, whoever runs it. */
 static void a_session_begins_once(void **state)
 {
@@ -1043,6 +1069,7 @@ int main(void)
         CASE(a_restart_goes_on_where_the_journal_ends),
         CASE(a_restart_is_given_the_bars_it_missed),
         cmocka_unit_test(a_session_begins_once),
+        CASE(missed_bars_are_history),
         cmocka_unit_test(books_are_the_sum_of_the_fills),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) + RUN_ROWS("an edit", an_edit_takes_hold, change_rows);

@@ -185,12 +185,39 @@ static void one_that_joins_late_is_told_the_newest(void **state)
     relay_state_free(s);
 }
 
+/* One that ended while the broker was away could not say so: in the end it is not waited for, one that vanished is. */
+static void only_who_was_hung_up_on_may_be_given_up(void **state)
+{
+    (void)state;
+    struct relay_state *s = relay_state_new(NULL, 0);
+    struct alpaca_tick tick = { .n = 1 };
+    int64_t n, wake;
+    struct relay_client *c[3];
+    for (int i = 0; i < 3; i++)
+        relay_client_take_ticks(c[i] = relay_client_new(s));
+    relay_client_leave(c[0], false); /* vanished */
+    relay_state_lost(s, true);
+    assert_int_equal(relay_state_missing(s), 3);
+    assert_int_equal(relay_state_hung_up(s), 2);
+    relay_client_take_ticks(c[1] = relay_client_new(s)); /* one is back */
+    relay_state_tick(s, &tick);
+    relay_client_ack(c[1], 1, 0);
+    relay_state_forget_hung_up(s);
+    assert_int_equal(relay_state_missing(s), 1);
+    assert_false(relay_state_due(s, &n, &wake));
+    relay_client_take_ticks(c[0] = relay_client_new(s));
+    relay_client_ack(c[0], 1, 0);
+    assert_true(relay_state_due(s, &n, &wake));
+    relay_state_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(acknowledgements_are_merged),
         cmocka_unit_test(the_subscription_upstream_is_the_union),
         cmocka_unit_test(one_that_joins_late_is_told_the_newest),
+        cmocka_unit_test(only_who_was_hung_up_on_may_be_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
