@@ -462,6 +462,27 @@ void venue_compare(struct engine *e)
     alpaca_rest_call(e->rest, "GET", "/v2/positions", NULL, compared, e);
 }
 
+static void account_told(void *ctx, const struct alpaca_reply *reply)
+{
+    struct engine *e = ctx;
+    struct alpaca_account account = { 0 };
+    struct err err;
+    e->calls--;
+    if (reply->status == 200 && alpaca_account_decode(reply->body, &account, &err) &&
+        strcmp(account.account_number, e->account) != 0 && !e->over) {
+        log_error("account_changed", KV_TEXT("was", e->account), KV_TEXT("is", account.account_number));
+        snprintf(e->stop_reason, sizeof e->stop_reason, "the broker's account is another one now: %s", account.account_number);
+        engine_over(e, 1); /* nothing of what the books say is there; the next start begins with the new one */
+    }
+    engine_turn(e);
+}
+
+void venue_same_account(struct engine *e)
+{
+    e->calls++;
+    alpaca_rest_call(e->rest, "GET", "/v2/account", NULL, account_told, e);
+}
+
 /* ---- for flatten: first our open orders, then positions */
 
 static void asked_positions(void *ctx, const struct alpaca_reply *reply)
