@@ -46,20 +46,30 @@ struct stream {
     int client;                 /* the driver's; -1: takes no ticks */
 };
 
-static void send_json(struct stream *s, json_t *message) /* takes it */
+static void send_frame(struct stream *s, enum frame what, const void *data, size_t size, bool binary)
+{
+    faults_send(s->exchange, s->socket, what, data, size, binary);
+}
+
+/* Takes the message. */
+static void send_message(struct stream *s, enum frame what, json_t *message)
 {
     size_t size;
     if (s->msgpack) {
         unsigned char *data = msgpack_encode(message, &size);
-        http_socket_send(s->socket, data, size, true);
+        send_frame(s, what, data, size, true);
         free(data);
     } else {
         char *text = json_dumps(message, JSON_COMPACT | JSON_REAL_PRECISION(15));
-        http_socket_send(s->socket, text, strlen(text),
-                         !s->is_data && s->exchange->settings.stream_frames == FRAMES_BINARY);
+        send_frame(s, what, text, strlen(text), !s->is_data && s->exchange->settings.stream_frames == FRAMES_BINARY);
         free(text);
     }
     json_decref(message);
+}
+
+static void send_json(struct stream *s, json_t *message)
+{
+    send_message(s, s->is_data ? FRAME_DATA_ANSWER : FRAME_TRADES_ANSWER, message);
 }
 
 static void hang_up(struct stream *s)
@@ -323,9 +333,9 @@ void stream_trade(struct exchange *x, const struct trade_event *e)
             buffer_add(&message, "}", 1);
         }
         if (s->msgpack)
-            send_json(s, json_loadb(message.data, message.size, 0, NULL));
+            send_message(s, FRAME_TRADES, json_loadb(message.data, message.size, 0, NULL));
         else
-            http_socket_send(s->socket, message.data, message.size, x->settings.stream_frames == FRAMES_BINARY);
+            send_frame(s, FRAME_TRADES, message.data, message.size, x->settings.stream_frames == FRAMES_BINARY);
     }
     buffer_free(&message);
 }
@@ -368,7 +378,7 @@ static void deliver(struct exchange *x, struct message *messages, size_t count)
             json_array_append(batch, m->json);
         }
         if (batch)
-            send_json(s, batch);
+            send_message(s, FRAME_DATA, batch);
     }
     for (size_t i = 0; i < count; i++)
         json_decref(messages[i].json);
@@ -552,6 +562,7 @@ void stream_close(void *ctx, struct http_socket *socket, bool orderly)
     while (*link != s)
         link = &(*link)->next;
     *link = s->next;
+    faults_forget(x, socket);
     if (s->client >= 0) {
         driver_leave(&x->driver, s->client, orderly);
         if (orderly)
@@ -565,6 +576,12 @@ void stream_close(void *ctx, struct http_socket *socket, bool orderly)
     }
     free(s);
     exchange_pump(x);
+}
+
+void stream_count(const struct exchange *x, size_t counts[2])
+{
+    for (const struct stream *s = x->streams; s; s = s->next)
+        counts[s->is_data]++;
 }
 
 void stream_second(struct exchange *x)

@@ -134,7 +134,9 @@ def _questdb_ready(p):
 # ---- ours
 
 def _api_argv(_plan, p):
-    return [BIN / "bell-api", "--host", "127.0.0.1", "--port", p["api"], "--database-port", p["pg"],
+    scratch = VAR / "tmp"
+    scratch.mkdir(parents=True, exist_ok=True)
+    return [BIN / "bell-api", "--scratch", scratch, "--host", "127.0.0.1", "--port", p["api"], "--database-port", p["pg"],
             "--database-user", "bell", "--password-file", secret("questdb")]
 
 
