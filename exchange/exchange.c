@@ -18,10 +18,12 @@ static void on_trade(void *ctx, const struct trade_event *e)
     struct exchange *x = ctx;
     x->events++;
     driver_updated(&x->driver);
+    event_log_add(&x->event_log, e, x->events);
     if (record_is_replaying(x)) /* all of it was told then */
         return;
     meter_trade(x, e);
     stream_trade(x, e);
+    events_trade(x, e);
     char id[UUID_SIZE], qty[QTY_TEXT_MAX] = "";
     if (e->fill)
         qty_format(e->fill->qty, qty);
@@ -35,6 +37,11 @@ static void on_trade(void *ctx, const struct trade_event *e)
     else
         log_debug("order_changed", KV_TIME("time", e->time_ns), KV_TEXT("order", id),
                   KV_TEXT("status", order_status_names[e->order->status]));
+}
+
+static void on_market(void *ctx, const struct market_event *e)
+{
+    stream_event(ctx, e);
 }
 
 /* ---- time */
@@ -67,6 +74,7 @@ void exchange_instant(struct exchange *x, int64_t time_ns)
     stream_market(x, &in);
     venue_instant(x->venue, &in);
     record_equity(x);
+    events_flush(x);
     bool was_ended = x->driver.ended, ended = feed_next_ns(x->feed) == INT64_MAX;
     driver_tick(&x->driver, time_ns, ended);
     record_instant(x, time_ns, x->events != events);
@@ -131,6 +139,20 @@ int64_t exchange_now(struct exchange *x)
     if (now > x->now_ns)
         x->now_ns = now;
     return x->now_ns;
+}
+
+bool exchange_day(struct exchange *x, int symbol, int64_t now_ns, struct bar *out)
+{
+    struct session s;
+    int32_t date = calendar_date(now_ns);
+    if (!calendar_session(date, &s) || now_ns <= s.open_ns)
+        return false;
+    int64_t until = now_ns < s.close_ns ? now_ns - now_ns % MINUTE_NS : s.close_ns;
+    size_t most = (size_t)((until - s.open_ns) / MINUTE_NS) + 1;
+    struct bar *bars = must_alloc(most, sizeof *bars);
+    bool any = feed_daily(bars, feed_bars(x->feed, symbol, s.open_ns, until, bars, most), date, out);
+    free(bars);
+    return any;
 }
 
 /* ---- accounts */
@@ -262,6 +284,7 @@ void exchange_begin(struct exchange *x, int64_t start_ns)
                                            .fee_micros = s->fee,
                                            .slippage_micros = s->slippage,
                                            .sink = on_trade,
+                                           .market_sink = on_market,
                                            .ctx = x };
     x->venue = venue_new(&options, feed_symbols(x->feed), feed_symbols_count(x->feed));
     prime(x, start_ns);
@@ -273,6 +296,7 @@ void exchange_begin(struct exchange *x, int64_t start_ns)
 static void on_second(uv_timer_t *timer)
 {
     stream_second(timer->data);
+    events_second(timer->data);
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -325,6 +349,7 @@ bool exchange_start(struct exchange *x, struct err *err)
         .on_open = stream_open,
         .on_message = stream_message,
         .on_close = stream_close,
+        .on_stream_close = events_close,
     };
     x->server = http_server_new(&x->loop, &http, err);
     if (!x->server)
@@ -363,6 +388,7 @@ void exchange_free(struct exchange *x)
         customer_free(x->customers[i]);
     free(x->customers);
     table_clear(&x->by_key);
+    event_log_free(&x->event_log);
     record_close(x);
     faults_free(x);
     venue_free(x->venue);

@@ -13,12 +13,15 @@
 #include "exchange/auth.h"
 #include "exchange/customer.h"
 #include "exchange/driver.h"
+#include "exchange/events.h"
 #include "exchange/faults.h"
 #include "exchange/feed.h"
 #include "exchange/meter.h"
 #include "exchange/objects.h"
 #include "exchange/record.h"
 #include "http/server.h"
+
+enum { FRAMES_BINARY, FRAMES_TEXT };
 
 struct exchange_settings {
     char host[64];
@@ -33,10 +36,13 @@ struct exchange_settings {
     int64_t cash, fee;
     int64_t slippage;
     int64_t rate_limit;
+    int stream_frames;
+    int64_t data_connections, stream_symbols;
     bool verbose;
 };
 
-struct stream; /* one WebSocket connection (stream.c) */
+struct stream;   /* one WebSocket connection (stream.c) */
+struct follower; /* one reader of server-sent events (rest_events.c) */
 
 struct exchange {
     struct exchange_settings settings;
@@ -54,6 +60,9 @@ struct exchange {
     double speed;    /* 0: lockstep; 1 in real time */
     int64_t now_ns;  /* the latest market time anybody was told */
     uint64_t events; /* trade events so far */
+    int64_t trades;  /* prints told on streams: their ids */
+    struct event_log event_log;
+    struct follower *followers; /* list */
     uint64_t requests;
     struct meter meter;
     struct stream *streams; /* list */
@@ -76,6 +85,8 @@ struct account *exchange_open_account(struct exchange *x, const char *key, const
 /* Runs what is due. */
 void exchange_pump(struct exchange *x);
 int64_t exchange_now(struct exchange *x);
+/* The daily bar of today as far as it has come at now_ns; false: no regular minute has ended yet. */
+bool exchange_day(struct exchange *x, int symbol, int64_t now_ns, struct bar *out);
 static inline bool exchange_has_ticks(const struct exchange *x)
 {
     return x->driver.mode != DRIVER_REAL;
@@ -89,6 +100,12 @@ void rest_request(void *ctx, const struct http_request *req, struct http_respons
 /* One that was accepted before, now again. who NULL: the operator's. */
 void rest_replay(struct exchange *x, struct customer *who, const struct http_request *req, struct http_response *res);
 
+/* ---- rest_events.c */
+void events_trade(struct exchange *x, const struct trade_event *e);
+void events_flush(struct exchange *x); /* after an instant or a request: what is due */
+void events_second(struct exchange *x);
+void events_close(void *ctx, struct http_stream *t);
+
 /* ---- stream.c */
 bool stream_open(void *ctx, struct http_socket *s, const char *path, const char *content_type);
 void stream_message(void *ctx, struct http_socket *s, const char *data, size_t size, bool binary);
@@ -99,6 +116,7 @@ void stream_count(const struct exchange *x, size_t counts[2]);
 void stream_second(struct exchange *x); /* ends connections that did not log in */
 void stream_trade(struct exchange *x, const struct trade_event *e);
 void stream_market(struct exchange *x, const struct instant *in);
+void stream_event(struct exchange *x, const struct market_event *e);
 void stream_tick(struct exchange *x); /* the driver's newest */
 
 #endif

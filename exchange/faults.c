@@ -162,13 +162,10 @@ static bool happens(struct faults *all, struct fault *f)
 
 /* ---- frames */
 
-static bool frame_fits(const struct fault *f, const json_t *message)
+static bool frame_fits(const struct fault *f, enum frame what)
 {
-    const char *name = json_string_value(json_object_get(message, "stream"));
-    if (name)
-        return strcmp(name, "trade_updates") == 0 && strcmp(f->where, "data") != 0;
-    const char *kind = json_string_value(json_object_get(json_array_get(message, 0), "T"));
-    return kind && strlen(kind) == 1 && strcmp(f->where, "trade_updates") != 0;
+    return (what == FRAME_TRADES && strcmp(f->where, "data") != 0) ||
+           (what == FRAME_DATA && strcmp(f->where, "trade_updates") != 0);
 }
 
 static void on_due(uv_timer_t *timer);
@@ -221,13 +218,13 @@ static void put_off(struct faults *f, const struct fault *why, struct http_socke
     wait_for_pending(f);
 }
 
-void faults_send(struct exchange *x, struct http_socket *s, const json_t *message, const void *data, size_t size,
+void faults_send(struct exchange *x, struct http_socket *s, enum frame what, const void *data, size_t size,
                  bool binary)
 {
     struct faults *f = x->faults;
     struct fault *hit = NULL;
     for (size_t i = 0; f && f->has_frames && !hit && i < f->count; i++)
-        if (is_frame_kind(f->list[i].kind) && frame_fits(&f->list[i], message) && happens(f, &f->list[i]))
+        if (is_frame_kind(f->list[i].kind) && frame_fits(&f->list[i], what) && happens(f, &f->list[i]))
             hit = &f->list[i];
     if (hit && hit->kind == FAULT_DROP)
         return;
@@ -239,7 +236,7 @@ void faults_send(struct exchange *x, struct http_socket *s, const json_t *messag
         put_off(f, hit, s, data, size, binary);
         return;
     }
-    meter_frame(x, json_is_array(message), size);
+    meter_frame(x, what == FRAME_DATA || what == FRAME_DATA_ANSWER, size);
     http_socket_send(s, data, size, binary);
     if (hit && hit->kind == FAULT_DUPLICATE)
         http_socket_send(s, data, size, binary);

@@ -43,8 +43,9 @@ bool faults_open(struct exchange *x, struct err *err);
 void faults_stop(struct exchange *x); /* when the loop is to end */
 void faults_free(struct exchange *x);
 
-/* Sends a frame, or does what goes wrong. message is what the bytes encode. */
-void faults_send(struct exchange *x, struct http_socket *s, const json_t *message, const void *data, size_t size,
+/* Sends a frame, or does what goes wrong; answers are left alone. */
+enum frame { FRAME_TRADES, FRAME_DATA, FRAME_TRADES_ANSWER, FRAME_DATA_ANSWER };
+void faults_send(struct exchange *x, struct http_socket *s, enum frame what, const void *data, size_t size,
                  bool binary);
 /* A socket is gone: what waits for it goes nowhere. */
 void faults_forget(struct exchange *x, const struct http_socket *s);

@@ -61,6 +61,8 @@ size_t feed_bars(struct feed *f, int symbol, int64_t from_ns, int64_t to_ns, str
 /* Daily bars with date in [from, to], open_time_ns = New York midnight; from the daily file, or made of
  * the regular minutes. */
 size_t feed_days(struct feed *f, int symbol, int32_t from, int32_t to, struct bar *out, size_t max);
+/* The day's bar from its regular minutes; false when there are none. */
+bool feed_daily(const struct bar *bars, size_t count, int32_t date, struct bar *out);
 /* Quotes of a symbol with time in [from_ns, to_ns] in order (each at the end of its minute): the first max of them
  * or, when last, the last. */
 size_t feed_quotes(struct feed *f, int symbol, int64_t from_ns, int64_t to_ns, struct quote *out, size_t max,

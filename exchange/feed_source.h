@@ -35,7 +35,4 @@ struct feed_source {
 
 struct feed *feed_new(const struct feed_source *source, const char (*symbols)[SYMBOL_SIZE], size_t count);
 
-/* The day's bar from its regular minutes; false when there are none. */
-bool feed_daily(const struct bar *bars, size_t count, int32_t date, struct bar *out);
-
 #endif

@@ -7,6 +7,7 @@
 #include "exchange/exchange.h"
 
 #define S struct exchange_settings
+static const char *const frame_names[] = { "binary", "text", NULL };
 static const struct setting settings[] = {
     SETTING_OF_TEXT(S, host, .fallback = "127.0.0.1", .help = "Address to listen on."),
     SETTING_INT64(S, port, SETTING_COUNT, .fallback = "8081", .min = 0, .max = 65535,
@@ -43,6 +44,13 @@ static const struct setting settings[] = {
     SETTING_INT64(S, rate_limit, SETTING_COUNT, .fallback = "0", .min = 0, .max = 1000000, .unit = "requests",
                   .help = "Requests a minute (the world's) an account may send, 429 beyond; the broker's is 200. 0: no limit, "
                           "as replays faster than the world need."),
+    SETTING_INT64(S, data_connections, SETTING_COUNT, .fallback = "1", .min = 1, .max = 1000,
+                  .help = "Market-data connections of an account at a time; one more is refused with 406."),
+    SETTING_INT64(S, stream_symbols, SETTING_COUNT, .fallback = "0", .min = 0, .max = 2000,
+                  .help = "Symbols of trades and quotes one connection may subscribe to, 405 beyond; the broker's free plan has 30. "
+                          "0: no limit."),
+    SETTING_OF_ENUM(S, stream_frames, .fallback = "binary", .names = frame_names,
+                    .help = "Frames of /stream: binary, as of the broker's paper accounts, or text, as of live ones."),
     SETTING_OF_BOOL(S, verbose, .fallback = "false", .help = "Log each change of an order."),
 };
 

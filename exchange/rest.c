@@ -16,6 +16,13 @@ void rest_answer(struct call *c, unsigned status, json_t *body)
     json_decref(body);
 }
 
+void rest_answer_text(struct call *c, unsigned status, struct buffer *body)
+{
+    c->res->status = status;
+    c->res->body = body->data;
+    c->res->body_size = body->size;
+}
+
 void rest_refuse(struct call *c)
 {
     rest_answer(c, (unsigned)c->refusal.status, refusal_json(&c->refusal));
@@ -161,13 +168,14 @@ static const struct route {
     { "GET", "/v2/account/configurations", rest_get_configurations },
     { "PATCH", "/v2/account/configurations", rest_patch_configurations },
     { "GET", "/v2/account/activities", rest_get_activities },
-    { "GET", "/v2/account/activities/{}", rest_get_activities_of_type },
+    { "GET", "/v2/account/activities/{}", rest_get_activities },
     { "GET", "/v2/account/portfolio/history", rest_get_portfolio_history },
     { "POST", "/v2/orders", rest_post_order },
     { "GET", "/v2/orders", rest_get_orders },
     { "DELETE", "/v2/orders", rest_delete_orders },
     { "GET", "/v2/orders:by_client_order_id", rest_get_order_by_client_id },
     { "GET", "/v2/orders/{}", rest_get_order },
+    { "PATCH", "/v2/orders/{}", rest_patch_order },
     { "DELETE", "/v2/orders/{}", rest_delete_order },
     { "GET", "/v2/positions", rest_get_positions },
     { "DELETE", "/v2/positions", rest_delete_positions },
@@ -208,6 +216,9 @@ static const struct route {
     { "GET", "/v2/stocks/{}/trades/latest", rest_get_latest_trades },
     { "GET", "/v2/stocks/{}/auctions", rest_get_auctions },
     { "GET", "/v2/stocks/{}/snapshot", rest_get_snapshots },
+    { "GET", "/v2/events/trades", rest_follow_trades },
+    { "GET", "/v2beta1/events/activities", rest_follow_activities },
+    { "GET", "/v1/book/{}", rest_get_book },
 };
 
 /* Does path fit the pattern? args get what stands for each {}. */
@@ -311,6 +322,7 @@ void rest_request(void *ctx, const struct http_request *req, struct http_respons
     }
     uuid_v4(id);
     http_response_header(res, "X-Request-ID", id);
+    events_flush(x);
     exchange_pump(x); /* an order may have given the clock somewhere to go */
     res->hold = record_is_dirty(x);
     faults_after(x, req, res);

@@ -2,8 +2,8 @@
  *
  * rest.c has the table of routes, the login and the parameters; a route's handler stands in the file its first
  * word names: rest_account.c, rest_orders.c, rest_positions.c, rest_assets.c, rest_clock.c (and the calendar),
- * rest_watchlists.c, rest_portfolio.c, rest_events.c (server-sent events); of /v2/stocks rest_market.c has the
- * history and rest_latest.c the rest. */
+ * rest_watchlists.c, rest_portfolio.c, rest_events.c (server-sent events), rest_book.c; of /v2/stocks rest_market.c has
+ * the history and rest_latest.c the rest. */
 #ifndef EXCHANGE_REST_H
 #define EXCHANGE_REST_H
 
@@ -25,6 +25,7 @@ struct call {
 };
 
 void rest_answer(struct call *c, unsigned status, json_t *body); /* takes body */
+void rest_answer_text(struct call *c, unsigned status, struct buffer *body); /* takes what is in it */
 void rest_refuse(struct call *c);                                /* answers c->refusal */
 /* The body as an object; NULL after filling c->refusal. */
 json_t *rest_body(struct call *c);
@@ -61,7 +62,6 @@ void rest_get_account(struct call *c);
 void rest_get_configurations(struct call *c);
 void rest_patch_configurations(struct call *c);
 void rest_get_activities(struct call *c);
-void rest_get_activities_of_type(struct call *c);
 
 void rest_get_portfolio_history(struct call *c);
 
@@ -70,6 +70,7 @@ void rest_get_orders(struct call *c);
 void rest_delete_orders(struct call *c);
 void rest_get_order_by_client_id(struct call *c);
 void rest_get_order(struct call *c);
+void rest_patch_order(struct call *c);
 void rest_delete_order(struct call *c);
 
 void rest_get_positions(struct call *c);
@@ -104,5 +105,10 @@ void rest_get_latest_trades(struct call *c);
 void rest_get_snapshots(struct call *c);
 void rest_get_exchanges(struct call *c);
 void rest_get_conditions(struct call *c);
+
+void rest_follow_trades(struct call *c);
+void rest_follow_activities(struct call *c);
+
+void rest_get_book(struct call *c);
 
 #endif

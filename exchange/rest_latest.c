@@ -3,7 +3,6 @@
 
 #include "alpaca/wire.h"
 #include "core/base.h"
-#include "core/clock.h"
 #include "exchange/rest.h"
 
 /* Each gives NULL when there is nothing yet. */
@@ -25,12 +24,10 @@ static json_t *latest_quote(struct call *c, int symbol)
 static json_t *latest_trade(struct call *c, int symbol)
 {
     struct bar b;
-    char time[TIME_TEXT_SIZE];
     if (!feed_last_bar(c->x->feed, symbol, c->now_ns, &b))
         return NULL;
-    time_format(b.open_time_ns + MINUTE_NS, time);
-    return json_pack("{ss ss sf si s[s] si ss}", "t", time, "x", "V", "p", (double)b.close.micros / PRICE_SCALE, "s", 0,
-                     "c", "@", "i", 0, "z", "B");
+    const struct trade_print last = { b.open_time_ns + MINUTE_NS, b.close, 0 };
+    return trade_json(&last, 0);
 }
 
 static void set(json_t *j, const char *name, json_t *value) /* takes value */

@@ -100,23 +100,6 @@ static size_t aggregate(const struct span *s, struct bar *bars, size_t count)
     return kept;
 }
 
-static bool running_day(struct call *c, int symbol, struct bar *out)
-{
-    struct session s;
-    if (!calendar_session(calendar_date(c->now_ns), &s) || c->now_ns <= s.open_ns)
-        return false;
-    int64_t until = c->now_ns < s.close_ns ? c->now_ns - c->now_ns % MINUTE_NS : s.close_ns;
-    size_t most = (size_t)((until - s.open_ns) / MINUTE_NS);
-    struct bar *bars = must_alloc(most, sizeof *bars);
-    size_t count = feed_bars(c->x->feed, symbol, s.open_ns, until, bars, most);
-    const struct span day = { SPAN_DAY, 1 };
-    bool any = aggregate(&day, bars, count) == 1;
-    if (any)
-        *out = bars[0];
-    free(bars);
-    return any;
-}
-
 /* Daily bars with date in [first, end]; today's as far as it has come. */
 static size_t read_dates(struct call *c, int symbol, int32_t first, int32_t end, struct bar *out, size_t room)
 {
@@ -127,7 +110,7 @@ static size_t read_dates(struct call *c, int symbol, int32_t first, int32_t end,
     size_t count = first <= closed ? feed_days(c->x->feed, symbol, first, closed, out, room) : 0;
     bool has_today = count && calendar_date(out[count - 1].open_time_ns) == today;
     if (count < room && first <= today && end >= today && !has_today && closed != today)
-        count += running_day(c, symbol, &out[count]);
+        count += exchange_day(c->x, symbol, c->now_ns, &out[count]);
     return count;
 }
 

@@ -1,22 +1,23 @@
 /* rest_positions.c - /v2/positions. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base.h"
+#include "exchange/requests.h"
 #include "exchange/rest.h"
 
-static bool has_position(const struct account *a, int symbol)
+static int64_t held(const struct account *a, int symbol)
 {
-    return a->holdings[symbol].position.qty != 0;
+    int64_t qty = a->holdings[symbol].position.qty;
+    return qty < 0 ? -qty : qty;
 }
 
 void rest_get_positions(struct call *c)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < venue_symbols_count(c->x->venue); i++)
-        if (has_position(c->account, (int)i))
+        if (held(c->account, (int)i))
             json_array_append_new(list, position_json(c->x->venue, c->account, (int)i, c->now_ns));
     rest_answer(c, 200, list);
 }
@@ -27,7 +28,7 @@ static int find_position(struct call *c)
     int symbol = asset_find(c->x->venue, c->args[0]);
     if (symbol < 0)
         refuse(&c->refusal, REFUSED_POSITION_SYMBOL, c->args[0]);
-    else if (!has_position(c->account, symbol))
+    else if (!held(c->account, symbol))
         refuse(&c->refusal, REFUSED_POSITION_UNKNOWN);
     else
         return symbol;
@@ -43,53 +44,61 @@ void rest_get_position(struct call *c)
         rest_refuse(c);
 }
 
+static bool refuse_available(struct call *c, int symbol, int64_t qty, int64_t available)
+{
+    const int64_t qtys[] = { qty, available, held(c->account, symbol), c->account->holdings[symbol].held_qty };
+    char texts[COUNT_OF(qtys)][QTY_TEXT_MAX];
+    for (size_t i = 0; i < COUNT_OF(qtys); i++)
+        qty_format(qtys[i], texts[i]);
+    refuse(&c->refusal, REFUSED_QTY_AVAILABLE, texts[0], texts[1]);
+    refusal_add(&c->refusal, "available", "%s", texts[1]);
+    refusal_add(&c->refusal, "existing_qty", "%s", texts[2]);
+    refusal_add(&c->refusal, "held_for_orders", "%s", texts[3]);
+    refusal_add(&c->refusal, "symbol", "%s", venue_symbol_name(c->x->venue, symbol));
+    return false;
+}
+
 /* A market order against qty shares of a position. Unlike an order by hand it never opens the other side. */
 static bool close_position(struct call *c, int symbol, int64_t qty, struct order *snapshot)
 {
     const struct holding *h = &c->account->holdings[symbol];
-    int64_t size = h->position.qty < 0 ? -h->position.qty : h->position.qty;
     int64_t available = holding_available(h);
     struct order_request request;
     struct order *order;
+    if (qty > available)
+        return refuse_available(c, symbol, qty, available);
     order_request_init(&request);
     request.has_qty = true;
     request.qty_micros = qty;
+    request.type = ORDER_MARKET;
+    request.time_in_force = TIF_DAY;
     request.side = h->position.qty > 0 ? SIDE_SELL : SIDE_BUY;
     text_copy(request.symbol, sizeof request.symbol, venue_symbol_name(c->x->venue, symbol));
-    if (qty > 0 && qty > available) {
-        char texts[4][QTY_TEXT_MAX];
-        const int64_t qtys[] = { qty, available, size, h->held_qty };
-        for (size_t i = 0; i < COUNT_OF(qtys); i++)
-            qty_format(qtys[i], texts[i]);
-        refuse(&c->refusal, REFUSED_QTY_AVAILABLE, texts[0], texts[1]);
-        refusal_add(&c->refusal, "available", "%s", texts[1]);
-        refusal_add(&c->refusal, "existing_qty", "%s", texts[2]);
-        refusal_add(&c->refusal, "held_for_orders", "%s", texts[3]);
-        refusal_add(&c->refusal, "symbol", "%s", request.symbol);
-        return false;
-    }
     return venue_submit(c->x->venue, c->account, &request, c->now_ns, &order, snapshot, &c->refusal);
 }
 
-/* How many shares qty= or percentage= ask for. */
+/* How much qty= or percentage= ask for. A part of a whole position is whole shares. */
 static bool close_quantity(struct call *c, int64_t size, int64_t *qty)
 {
     const char *count = parameter_text(c, "qty"), *percent = parameter_text(c, "percentage");
-    struct price p;
+    int64_t asked;
+    bool too_fine;
     *qty = size;
     if (count && percent)
         return parameter_refuse(c, "percentage", "left out when qty is given");
     if (count) {
-        if (!price_parse(count, strlen(count), &p) || p.micros <= 0)
-            return parameter_refuse(c, "qty", "a number of shares above 0, with at most six decimals");
-        *qty = p.micros;
+        if (!decimal_decode(count, &asked, &too_fine) || too_fine || asked <= 0)
+            return parameter_refuse(c, "qty", "above 0 with at most six decimals");
+        *qty = asked;
     }
     if (percent) {
-        if (!price_parse(percent, strlen(percent), &p) || p.micros <= 0 || p.micros > 100 * INT64_C(1000000))
-            return parameter_refuse(c, "percentage", "above 0 and at most 100, with at most six decimals");
-        *qty = (int64_t)((__int128)size * p.micros / 100000000);
+        if (!decimal_decode(percent, &asked, &too_fine) || asked <= 0 || asked > 100 * PRICE_SCALE)
+            return parameter_refuse(c, "percentage", "above 0 and at most 100");
+        *qty = (int64_t)((__int128)size * asked / (100 * PRICE_SCALE));
         if (size % QTY_SCALE == 0)
             *qty -= *qty % QTY_SCALE;
+        if (*qty == 0)
+            return refuse(&c->refusal, REFUSED_QTY_NOT_POSITIVE);
     }
     return true;
 }
@@ -97,14 +106,15 @@ static bool close_quantity(struct call *c, int64_t size, int64_t *qty)
 void rest_delete_position(struct call *c)
 {
     struct order snapshot;
-    int64_t qty = 0;
+    int64_t qty;
     int symbol = find_position(c);
-    int64_t held = symbol < 0 ? 0 : c->account->holdings[symbol].position.qty;
-    if (symbol >= 0 && close_quantity(c, held < 0 ? -held : held, &qty) &&
-        close_position(c, symbol, qty, &snapshot))
-        rest_answer(c, 200, order_json(c->x->venue, &snapshot));
-    else
+    if (symbol < 0 || !close_quantity(c, held(c->account, symbol), &qty) || !close_position(c, symbol, qty, &snapshot)) {
         rest_refuse(c);
+        return;
+    }
+    struct buffer b = { 0 };
+    order_write(&b, c->x->venue, &snapshot, FORM_FLAT);
+    rest_answer_text(c, 200, &b);
 }
 
 void rest_delete_positions(struct call *c)
@@ -119,14 +129,14 @@ void rest_delete_positions(struct call *c)
     json_t *list = json_array();
     for (size_t i = 0; i < venue_symbols_count(c->x->venue); i++) {
         struct order snapshot;
-        int64_t held = c->account->holdings[i].position.qty;
-        if (held == 0)
+        int64_t size = held(c->account, (int)i);
+        if (size == 0)
             continue;
-        bool ok = close_position(c, (int)i, held < 0 ? -held : held, &snapshot);
-        json_array_append_new(list,
-                              json_pack("{ss si so}", "symbol", venue_symbol_name(c->x->venue, (int)i),
-                                        "status", ok ? 200 : c->refusal.status, "body",
-                                        ok ? order_json(c->x->venue, &snapshot) : refusal_json(&c->refusal)));
+        bool ok = close_position(c, (int)i, size, &snapshot);
+        json_array_append_new(list, json_pack("{ss si so}", "symbol", venue_symbol_name(c->x->venue, (int)i), "status",
+                                              ok ? 200 : c->refusal.status, "body",
+                                              ok ? order_json(c->x->venue, &snapshot, FORM_FLAT)
+                                                 : refusal_json(&c->refusal)));
     }
     rest_answer(c, 207, list);
 }

@@ -1,20 +1,33 @@
 /* stream.c - /stream (trade_updates) and /v2/iex (market data): logins, subscriptions, delivery.
  *
- * JSON, or MessagePack when the handshake's Content-Type asks for it. /stream sends JSON in binary frames
- * as the paper broker does, market data in text frames. */
+ * JSON, or MessagePack when the handshake's Content-Type asks for it. /stream sends JSON in binary frames as the
+ * paper broker does, or in text frames as the live one (a setting); market data goes in text frames. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "alpaca/wire.h"
 #include "core/base.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "exchange/exchange.h"
 #include "exchange/msgpack.h"
 
-const char *const stream_paths[] = { "/stream", "/v2/iex", "/v2/sip", "/v2/test", NULL };
+const char *const stream_paths[] = { "/stream", "/v2/iex", "/v2/sip", "/v2/delayed_sip", "/v2/test", NULL };
 
-/* The channels of market data. Ours has bars and quotes; the others can be asked for and stay silent. */
-enum { CHANNEL_TRADES, CHANNEL_QUOTES, CHANNEL_BARS, CHANNELS = 8, CHANNEL_SYMBOLS_MAX = 1000 };
+/* The channels of market data. updatedBars and lulds can be asked for and stay silent: no bar of ours is corrected, and
+ * there are no price bands. */
+enum {
+    CHANNEL_TRADES,
+    CHANNEL_QUOTES,
+    CHANNEL_BARS,
+    CHANNEL_UPDATED_BARS,
+    CHANNEL_DAILY_BARS,
+    CHANNEL_STATUSES,
+    CHANNEL_LULDS,
+    CHANNEL_IMBALANCES,
+    CHANNELS,
+    CHANNEL_SYMBOLS_MAX = 1000
+};
 static const char *const channel_names[] = { "trades",   "quotes", "bars",       "updatedBars", "dailyBars",
                                              "statuses", "lulds",  "imbalances", NULL };
 
@@ -29,23 +42,34 @@ struct stream {
     bool updates, markers;
     /* market data */
     json_t *channels[CHANNELS]; /* arrays of symbols, "*" among them */
-    bool *wants[CHANNELS];      /* by symbol; quotes and bars only */
+    bool *wants[CHANNELS];      /* by symbol */
     int client;                 /* the driver's; -1: takes no ticks */
 };
 
-static void send_json(struct stream *s, json_t *message) /* takes it */
+static void send_frame(struct stream *s, enum frame what, const void *data, size_t size, bool binary)
+{
+    faults_send(s->exchange, s->socket, what, data, size, binary);
+}
+
+/* Takes the message. */
+static void send_message(struct stream *s, enum frame what, json_t *message)
 {
     size_t size;
     if (s->msgpack) {
         unsigned char *data = msgpack_encode(message, &size);
-        faults_send(s->exchange, s->socket, message, data, size, true);
+        send_frame(s, what, data, size, true);
         free(data);
     } else {
         char *text = json_dumps(message, JSON_COMPACT | JSON_REAL_PRECISION(15));
-        faults_send(s->exchange, s->socket, message, text, strlen(text), !s->is_data);
+        send_frame(s, what, text, strlen(text), !s->is_data && s->exchange->settings.stream_frames == FRAMES_BINARY);
         free(text);
     }
     json_decref(message);
+}
+
+static void send_json(struct stream *s, json_t *message)
+{
+    send_message(s, s->is_data ? FRAME_DATA_ANSWER : FRAME_TRADES_ANSWER, message);
 }
 
 static void hang_up(struct stream *s)
@@ -160,15 +184,30 @@ static bool channel_is_valid(const json_t *list)
     return true;
 }
 
+/* How many of more, each counted once, list does not have. */
+static size_t count_new(const json_t *list, const json_t *more)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < json_array_size(more); i++) {
+        const char *symbol = json_string_value(json_array_get(more, i));
+        count += index_of(list, symbol) == json_array_size(list) && index_of(more, symbol) == i;
+    }
+    return count;
+}
+
 static void subscribe(struct stream *s, const json_t *m, bool add)
 {
+    int64_t limit = s->exchange->settings.stream_symbols;
+    size_t priced = 0; /* the limit is on trades and quotes together */
     for (int c = 0; c < CHANNELS; c++) {
         const json_t *list = json_object_get(m, channel_names[c]);
         if (!channel_is_valid(list)) {
             send_error(s, 400, "invalid syntax");
             return;
         }
-        if (add && json_array_size(s->channels[c]) + json_array_size(list) > CHANNEL_SYMBOLS_MAX) {
+        size_t count = json_array_size(s->channels[c]) + count_new(s->channels[c], list);
+        priced += c == CHANNEL_TRADES || c == CHANNEL_QUOTES ? count : 0;
+        if (add && (count > CHANNEL_SYMBOLS_MAX || (limit && priced > (size_t)limit))) {
             send_error(s, 405, "symbol limit exceeded");
             return;
         }
@@ -185,17 +224,17 @@ static void subscribe(struct stream *s, const json_t *m, bool add)
                 json_array_remove(s->channels[c], at);
         }
     }
-    update_wants(s, CHANNEL_QUOTES);
-    update_wants(s, CHANNEL_BARS);
+    for (int c = 0; c < CHANNELS; c++)
+        update_wants(s, c);
     send_subscription(s);
 }
 
-static bool has_other_connection(const struct stream *s, const struct account *a)
+static bool has_too_many(const struct stream *s, const struct account *a)
 {
+    int64_t others = 0;
     for (const struct stream *o = s->exchange->streams; o; o = o->next)
-        if (o != s && o->is_data && !o->closing && o->account == a)
-            return true;
-    return false;
+        others += o != s && o->is_data && !o->closing && o->account == a;
+    return others >= s->exchange->settings.data_connections;
 }
 
 static void data_login(struct stream *s, const char *key, const char *secret)
@@ -206,7 +245,7 @@ static void data_login(struct stream *s, const char *key, const char *secret)
     }
     struct credentials who;
     struct account *a = credentials_of_pair(&who, key, secret) ? exchange_login(s->exchange, &who) : NULL;
-    if (a && !has_other_connection(s, a)) {
+    if (a && !has_too_many(s, a)) {
         s->account = a;
         send_json(s, json_pack("[{ss ss}]", "T", "success", "msg", "authenticated"));
         return;
@@ -284,63 +323,168 @@ static void data_message(struct stream *s, const json_t *m)
 
 void stream_trade(struct exchange *x, const struct trade_event *e)
 {
-    json_t *message = NULL;
+    struct buffer message = { 0 };
     for (struct stream *s = x->streams; s; s = s->next) {
         if (s->is_data || s->closing || !s->updates || s->account != e->order->account)
             continue;
-        if (!message)
-            message = json_pack("{ss so}", "stream", "trade_updates", "data",
-                                trade_event_json(x->venue, e, x->events));
-        send_json(s, json_incref(message));
+        if (!message.size) {
+            buffer_text(&message, "{\"stream\":\"trade_updates\",\"data\":");
+            trade_event_write(&message, x->venue, e, x->events);
+            buffer_add(&message, "}", 1);
+        }
+        if (s->msgpack)
+            send_message(s, FRAME_TRADES, json_loadb(message.data, message.size, 0, NULL));
+        else
+            send_frame(s, FRAME_TRADES, message.data, message.size, x->settings.stream_frames == FRAMES_BINARY);
     }
-    json_decref(message);
+    buffer_free(&message);
 }
 
-/* Encoded once for all who want it; NULL until the first does. */
-static void append_shared(json_t *to, json_t **shared, json_t *(*make)(const char *, const void *),
-                          const char *symbol, const void *what)
+/* One message of market data, encoded once for all who want it. */
+struct message {
+    int channel, symbol;
+    json_t *json; /* NULL until the first wants it */
+    const void *what;
+    json_t *(*make)(struct exchange *x, const struct message *m);
+};
+
+static bool is_wanted(const struct stream *s, const struct message *m)
 {
-    if (!*shared)
-        *shared = make(symbol, what);
-    json_array_append(to, *shared);
+    return s->is_data && !s->closing && s->account && s->wants[m->channel][m->symbol];
 }
 
-static json_t *make_quote(const char *symbol, const void *quote)
+static bool anybody_wants(const struct exchange *x, int channel, int symbol)
 {
-    return alpaca_stream_quote_encode(symbol, quote);
+    const struct message m = { .channel = channel, .symbol = symbol };
+    for (const struct stream *s = x->streams; s; s = s->next)
+        if (is_wanted(s, &m))
+            return true;
+    return false;
 }
 
-static json_t *make_bar(const char *symbol, const void *bar)
+/* One batch to each who wants any of them. */
+static void deliver(struct exchange *x, struct message *messages, size_t count)
 {
-    return alpaca_stream_bar_encode(symbol, bar);
+    for (struct stream *s = x->streams; s; s = s->next) {
+        json_t *batch = NULL;
+        for (size_t i = 0; i < count; i++) {
+            struct message *m = &messages[i];
+            if (!is_wanted(s, m))
+                continue;
+            if (!m->json)
+                m->json = m->make(x, m);
+            if (!batch)
+                batch = json_array();
+            json_array_append(batch, m->json);
+        }
+        if (batch)
+            send_message(s, FRAME_DATA, batch);
+    }
+    for (size_t i = 0; i < count; i++)
+        json_decref(messages[i].json);
 }
 
+static const char *name_of(const struct exchange *x, const struct message *m)
+{
+    return venue_symbol_name(x->venue, m->symbol);
+}
+
+static json_t *make_quote(struct exchange *x, const struct message *m)
+{
+    return alpaca_stream_quote_encode(name_of(x, m), m->what);
+}
+
+static json_t *make_bar(struct exchange *x, const struct message *m)
+{
+    return alpaca_stream_bar_encode(name_of(x, m), m->what);
+}
+
+static json_t *make_daily(struct exchange *x, const struct message *m)
+{
+    json_t *j = make_bar(x, m);
+    json_object_set_new(j, "T", json_string("d")); /* in the place where it was: first */
+    return j;
+}
+
+static json_t *make_trade(struct exchange *x, const struct message *m)
+{
+    json_t *j = json_pack("{ss ss}", "T", "t", "S", name_of(x, m)), *rest = trade_json(m->what, ++x->trades);
+    json_object_update(j, rest);
+    json_decref(rest);
+    return j;
+}
+
+/* An instant of the recorded market. */
 void stream_market(struct exchange *x, const struct instant *in)
 {
-    size_t total = in->quotes_count + in->ended_count;
-    if (!x->streams || total == 0)
+    size_t most = in->quotes_count + in->trades_count + 2 * in->ended_count, count = 0, days = 0;
+    if (!x->streams || most == 0)
         return;
-    json_t **shared = must_alloc(total, sizeof *shared);
-    for (struct stream *s = x->streams; s; s = s->next) {
-        if (!s->is_data || s->closing || !s->account)
-            continue;
-        json_t *batch = json_array();
-        for (size_t i = 0; i < in->quotes_count; i++)
-            if (s->wants[CHANNEL_QUOTES][in->quotes[i].symbol])
-                append_shared(batch, &shared[i], make_quote,
-                              venue_symbol_name(x->venue, in->quotes[i].symbol), &in->quotes[i].quote);
-        for (size_t i = 0; i < in->ended_count; i++)
-            if (s->wants[CHANNEL_BARS][in->ended[i].symbol])
-                append_shared(batch, &shared[in->quotes_count + i], make_bar,
-                              venue_symbol_name(x->venue, in->ended[i].symbol), &in->ended[i].bar);
-        if (json_array_size(batch))
-            send_json(s, batch);
-        else
-            json_decref(batch);
+    struct message *messages = must_alloc(most, sizeof *messages);
+    struct bar *daily = must_alloc(in->ended_count, sizeof *daily);
+    for (size_t i = 0; i < in->quotes_count; i++)
+        messages[count++] = (struct message){ CHANNEL_QUOTES, in->quotes[i].symbol, NULL, &in->quotes[i].quote, make_quote };
+    for (size_t i = 0; i < in->trades_count; i++)
+        messages[count++] = (struct message){ CHANNEL_TRADES, in->trades[i].symbol, NULL, &in->trades[i].trade, make_trade };
+    for (size_t i = 0; i < in->ended_count; i++) {
+        int symbol = in->ended[i].symbol;
+        messages[count++] = (struct message){ CHANNEL_BARS, symbol, NULL, &in->ended[i].bar, make_bar };
+        if (anybody_wants(x, CHANNEL_DAILY_BARS, symbol) && exchange_day(x, symbol, in->time_ns, &daily[days]))
+            messages[count++] = (struct message){ CHANNEL_DAILY_BARS, symbol, NULL, &daily[days++], make_daily };
     }
-    for (size_t i = 0; i < total; i++)
-        json_decref(shared[i]);
-    free(shared);
+    deliver(x, messages, count);
+    free(daily);
+    free(messages);
+}
+
+static json_t *make_status(struct exchange *x, const struct message *m)
+{
+    const struct market_event *e = m->what;
+    bool halt = e->kind == MARKET_HALT;
+    char time[TIME_TEXT_SIZE];
+    time_format(e->time_ns, time);
+    return json_pack("{ss ss ss ss ss ss ss ss}", "T", "s", "S", name_of(x, m), "sc", halt ? "2" : "3", "sm",
+                     halt ? "Trading Halt" : "Resume", "rc", halt ? "X" : "", "rm", halt ? "Operational" : "", "t", time,
+                     "z", "B");
+}
+
+static json_t *make_imbalance(struct exchange *x, const struct message *m)
+{
+    const struct market_event *e = m->what;
+    char time[TIME_TEXT_SIZE];
+    time_format(e->time_ns, time);
+    return json_pack("{ss ss sf ss ss}", "T", "i", "S", name_of(x, m), "p", (double)e->price.micros / PRICE_SCALE, "t", time,
+                     "z", "B");
+}
+
+/* What participants did among themselves, and halts. */
+void stream_event(struct exchange *x, const struct market_event *e)
+{
+    const struct trade_print print = { e->time_ns, e->price, e->qty / QTY_SCALE };
+    struct message m = { .symbol = e->symbol, .what = e };
+    switch (e->kind) {
+    case MARKET_CROSS:
+        if (venue_asset(x->venue, e->symbol)->has_feed)
+            return; /* the recorded market's own print is the official one */
+        /* fall through */
+    case MARKET_PRINT:
+        m.channel = CHANNEL_TRADES;
+        m.what = &print;
+        m.make = make_trade;
+        break;
+    case MARKET_INDICATION:
+        if (!price_is_set(e->price))
+            return;
+        m.channel = CHANNEL_IMBALANCES;
+        m.make = make_imbalance;
+        break;
+    case MARKET_HALT:
+    case MARKET_RESUME:
+        m.channel = CHANNEL_STATUSES;
+        m.make = make_status;
+        break;
+    }
+    deliver(x, &m, 1);
 }
 
 void stream_tick(struct exchange *x)
@@ -376,10 +520,10 @@ bool stream_open(void *ctx, struct http_socket *socket, const char *path, const 
     http_socket_set(socket, s);
     if (!s->is_data)
         return true;
-    for (int c = 0; c < CHANNELS; c++)
+    for (int c = 0; c < CHANNELS; c++) {
         s->channels[c] = json_array();
-    s->wants[CHANNEL_QUOTES] = must_alloc(venue_symbols_count(x->venue), sizeof(bool));
-    s->wants[CHANNEL_BARS] = must_alloc(venue_symbols_count(x->venue), sizeof(bool));
+        s->wants[c] = must_alloc(venue_symbols_count(x->venue), sizeof(bool));
+    }
     json_t *greeting = json_pack("[{ss ss}]", "T", "success", "msg", "connected");
     if (exchange_has_ticks(x))
         json_object_set_new(json_array_get(greeting, 0), "lockstep", json_true());

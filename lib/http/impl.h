@@ -76,6 +76,7 @@ struct http_server {
     struct rest_connection *rest, *held;
     struct http_socket *sockets, *dirty;
     struct MHD_Daemon *mhd;
+    bool resumed; /* a reply that waited goes on with libmicrohttpd's next turn */
     struct lws_context *lws;
     uv_poll_t listen_poll, mhd_poll;
     uv_timer_t accept_timer, mhd_timer, sweep_timer, stop_timer;

@@ -27,13 +27,14 @@ static void release(struct http_server *s)
 static void turn(struct http_server *s)
 {
     MHD_UNSIGNED_LONG_LONG ms;
+    s->resumed = false;
     MHD_run(s->mhd);
     if (s->held) {
         server_before_send(s);
         release(s);
         MHD_run(s->mhd); /* what it still holds then waits for the next turn, so that all have one */
     }
-    if (s->held)
+    if (s->held || s->resumed)
         uv_timer_start(&s->mhd_timer, on_timer, 0, 0);
     else if (MHD_get_timeout(s->mhd, &ms) == MHD_YES)
         uv_timer_start(&s->mhd_timer, on_timer, ms, 0);
@@ -140,9 +141,12 @@ static void wake(struct http_stream *t)
 {
     if (!t->suspended)
         return;
+    struct http_server *s = t->connection->server;
     t->suspended = false;
-    t->connection->since_ms = server_now_ms(t->connection->server);
-    MHD_resume_connection(t->connection->mhd); /* libmicrohttpd's descriptor becomes readable: the loop turns it */
+    t->connection->since_ms = server_now_ms(s);
+    MHD_resume_connection(t->connection->mhd);
+    s->resumed = true; /* without a listening socket libmicrohttpd's descriptor does not tell of it */
+    uv_timer_start(&s->mhd_timer, on_timer, 0, 0);
 }
 
 void http_stream_send(struct http_stream *t, const void *data, size_t size)

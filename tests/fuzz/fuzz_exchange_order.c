@@ -1,8 +1,10 @@
-/* Bodies of POST /v2/orders: an order or a refusal, and the books add up after each. */
+/* Bodies of POST and PATCH /v2/orders and of configurations: an order or a refusal, and the books add up after each. */
 #include <stdlib.h>
 
 #include "core/json.h"
+#include "exchange/customer.h"
 #include "exchange/objects.h"
+#include "exchange/requests.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -25,13 +27,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct order_request q;
         struct order *o;
         struct refusal r = { 0 };
-        if (order_request_decode(v, body, &q, &r) && venue_submit(v, a, &q, now, &o, NULL, &r))
-            json_decref(order_json(v, o));
-        else
+        struct replace_request replace;
+        bool ok = order_request_decode(v, body, &q, &r) && venue_submit(v, a, &q, now, &o, NULL, &r);
+        if (ok)
+            json_decref(order_json(v, o, FORM_NESTED));
+        if (ok && replace_request_decode(body, &replace, &r) && venue_replace(v, o, &replace, now, &o, NULL, &r))
+            json_decref(order_json(v, o, FORM_FLAT));
+        if (r.message[0])
             json_decref(refusal_json(&r));
         if (!venue_is_consistent(v))
             abort();
     }
+    struct configurations c = { 0 };
+    struct refusal r;
+    json_decref(configurations_patch(&c, body, &r) ? configurations_json(&c) : refusal_json(&r));
     json_decref(body);
     venue_free(v);
     return 0;

@@ -1,4 +1,4 @@
-/* The broker's JSON: orders in, refusals and ids out. Also MessagePack. */
+/* The broker's JSON: orders, events, refusals and ids. Also MessagePack. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +13,7 @@
 #include "core/json.h"
 #include "exchange/msgpack.h"
 #include "exchange/objects.h"
+#include "exchange/requests.h"
 
 static const char symbols[][SYMBOL_SIZE] = { "SPY", "BRK.B" };
 
@@ -24,93 +25,6 @@ static json_t *read_text(const char *text)
         print_error("%s: %s\n", text, err.text);
     assert_non_null(j);
     return j;
-}
-
-static void order_bodies_are_read_or_refused_in_order(void **state)
-{
-    (void)state;
-#define REST ",\"side\":\"buy\",\"type\":\"market\",\"time_in_force\":\"day\"}"
-#define LIMIT ",\"side\":\"buy\",\"type\":\"limit\",\"time_in_force\":\"day\"}"
-    static const struct {
-        const char *body, *refusal; /* NULL: taken */
-        int status;
-        int64_t qty_micros, limit_micros;
-    } rows[] = {
-        { "{\"symbol\":\"SPY\",\"qty\":100" REST, NULL, 0, 100000000, INT64_MIN },
-        { "{\"symbol\":\"SPY\",\"qty\":\"100\"" REST, NULL, 0, 100000000, INT64_MIN },
-        { "{\"symbol\":\"SPY\",\"qty\":100.0" REST, NULL, 0, 100000000, INT64_MIN },
-        { "{\"symbol\":\"SPY\",\"qty\":\"100.00000000\"" REST, NULL, 0, 100000000, INT64_MIN },
-        { "{\"symbol\":\"SPY\",\"qty\":0.5" REST, NULL, 0, 500000, INT64_MIN },
-        { "{\"symbol\":\"SPY\",\"qty\":\"1.00000001\"" REST, NULL, 0, 1000001, INT64_MIN },
-        { "{\"symbol\":\"SPY\",\"qty\":1,\"limit_price\":\"12.34\"" LIMIT, NULL, 0, 1000000, 12340000 },
-        { "{\"symbol\":\"SPY\",\"qty\":1,\"limit_price\":400.0" LIMIT, NULL, 0, 1000000, 400000000 },
-        { "{\"symbol\":\"SPY\",\"qty\":1,\"limit_price\":null,\"stop_price\":null,\"notional\":\"\",\"client_"
-          "order_id\":\"\","
-          "\"order_class\":\"\",\"legs\":null,\"color\":\"red\"" REST,
-          NULL, 0, 1000000, INT64_MIN },
-        { "{\"symbol\":\"SPY\",\"qty\":1,\"order_class\":\"simple\",\"extended_hours\":false" REST, NULL, 0,
-          1000000, INT64_MIN },
-        { "[]", "request body format is invalid: an object was expected", 400, 0, 0 },
-        { "{\"qty\":1" REST, "symbol is required", 422, 0, 0 },
-        { "{\"symbol\":7,\"qty\":1" REST, "invalid symbol: must be a string", 422, 0, 0 },
-        { "{\"symbol\":\"SPY\"" REST, "qty or notional is required", 422, 0, 0 },
-        { "{\"symbol\":\"SPY\",\"qty\":1,\"notional\":5" REST, "only one of qty or notional is accepted", 422,
-          0, 0 },
-        { "{\"symbol\":\"SPY\",\"notional\":5" REST,
-          "notional orders are not supported here: give a qty of whole shares", 422, 0, 0 },
-        { "{\"symbol\":\"SPY\",\"qty\":\"many\"" REST, "invalid qty: many", 422, 0, 0 },
-        { "{\"symbol\":\"SPY\",\"qty\":\"1e3\"" REST, "invalid qty: 1e3", 422, 0, 0 },
-        { "{\"symbol\":\"SPY\",\"qty\":1e300" REST, "invalid qty: 1e300", 422, 0, 0 },
-        { "{\"symbol\":\"SPY\",\"qty\":99999999999999999" REST, "invalid qty: 99999999999999999", 422, 0, 0 },
-        { "{\"symbol\":\"SPY\",\"qty\":true" REST, "invalid qty: true", 422, 0, 0 },
-        { "{\"symbol\":\"SPY\",\"qty\":1,\"type\":\"market\",\"time_in_force\":\"day\"}",
-          "invalid side: must be buy or sell", 422, 0, 0 },
-        { "{\"symbol\":\"SPY\",\"qty\":1,\"side\":\"hold\",\"type\":\"market\",\"time_in_force\":\"day\"}",
-          "invalid side: must be buy or sell", 422, 0, 0 },
-        { "{\"symbol\":\"SPY\",\"qty\":1,\"side\":\"buy\",\"type\":\"stop\",\"time_in_force\":\"day\"}",
-          "order type stop is not supported here: use market or limit", 422, 0, 0 },
-        { "{\"symbol\":\"SPY\",\"qty\":1,\"side\":\"buy\",\"type\":\"magic\",\"time_in_force\":\"day\"}",
-          "invalid order type", 422, 0, 0 },
-        { "{\"symbol\":\"SPY\",\"qty\":1,\"side\":\"buy\",\"type\":\"market\",\"time_in_force\":\"gtc\"}",
-          "time_in_force gtc is not supported here: use day, opg or cls", 422, 0, 0 },
-        { "{\"symbol\":\"SPY\",\"qty\":1,\"side\":\"buy\",\"type\":\"market\",\"time_in_force\":\"soon\"}",
-          "invalid time_in_force", 422, 0, 0 },
-        { "{\"symbol\":\"SPY\",\"qty\":1,\"stop_price\":5" REST,
-          "market orders require no stop or limit price", 422, 0, 0 },
-        { "{\"symbol\":\"SPY\",\"qty\":1,\"limit_price\":5,\"stop_price\":5" LIMIT,
-          "limit orders require no stop price", 422, 0, 0 },
-        { "{\"symbol\":\"SPY\",\"qty\":1,\"limit_price\":\"dear\"" LIMIT, "invalid limit_price: dear", 422, 0,
-          0 },
-        { "{\"symbol\":\"SPY\",\"qty\":1,\"client_order_id\":5" REST,
-          "invalid client_order_id: must be a string", 422, 0, 0 },
-        { "{\"symbol\":\"SPY\",\"qty\":1,\"order_class\":\"bracket\"" REST,
-          "order_class bracket is not supported here: use simple", 422, 0, 0 },
-        { "{\"symbol\":\"SPY\",\"qty\":1,\"extended_hours\":\"yes\"" REST,
-          "invalid extended_hours: must be true or false", 422, 0, 0 },
-        { "{\"symbol\":\"SPY\",\"qty\":1,\"extended_hours\":true" REST,
-          "extended hours order must be DAY or GTC limit orders", 422, 0, 0 },
-        { "{\"symbol\":\"SPY\",\"qty\":1,\"limit_price\":5,\"extended_hours\":true" LIMIT,
-          "extended hours orders are not supported here", 422, 0, 0 },
-    };
-    const struct venue_options options = { .cash_micros = 1 };
-    struct venue *v = venue_new(&options, symbols, 2);
-    int failed = 0;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct order_request q;
-        struct refusal r = { 0 };
-        json_t *body = read_text(rows[i].body);
-        bool ok = order_request_decode(v, body, &q, &r);
-        bool right = rows[i].refusal
-                         ? !ok && strcmp(r.message, rows[i].refusal) == 0 && r.status == rows[i].status
-                         : ok && q.qty_micros == rows[i].qty_micros && q.limit.price.micros == rows[i].limit_micros;
-        if (!right) {
-            print_error("row: %s\n  got: %s\n", rows[i].body, ok ? "taken" : r.message);
-            failed++;
-        }
-        json_decref(body);
-    }
-    assert_int_equal(failed, 0);
-    venue_free(v);
 }
 
 static void an_asset_id_stands_for_its_symbol(void **state)
@@ -133,8 +47,11 @@ static struct venue *event_venue;
 static void keep_event(void *ctx, const struct trade_event *e)
 {
     (void)ctx;
+    struct buffer b = { 0 };
     json_decref(last_event);
-    last_event = trade_event_json(event_venue, e, 5);
+    trade_event_write(&b, event_venue, e, 5);
+    last_event = json_loadb(b.data, b.size, JSON_REJECT_DUPLICATES, NULL);
+    buffer_free(&b);
 }
 
 static const char *text_of(const json_t *j, const char *name)
@@ -163,7 +80,7 @@ static void a_fill_says_the_same_everywhere(void **state)
         "{\"symbol\":\"SPY\",\"qty\":\"100\",\"side\":\"buy\",\"type\":\"market\",\"time_in_force\":\"day\","
         "\"client_order_id\":\"mine\",\"position_intent\":\"buy_to_open\"}");
     assert_true(order_request_decode(v, body, &q, &r) && venue_submit(v, a, &q, now, &o, NULL, &r));
-    json_t *activity = activity_json(v, a->fills[0]), *position = position_json(v, a, 0, now),
+    json_t *activity = fill_json(v, a->fills[0]), *position = position_json(v, a, 0, now),
            *account = account_json(v, a, now);
     const json_t *order = json_object_get(last_event, "order");
     assert_string_equal(text_of(last_event, "event"), "fill");
@@ -187,6 +104,64 @@ static void a_fill_says_the_same_everywhere(void **state)
     json_decref(activity);
     json_decref(position);
     json_decref(account);
+    json_decref(last_event);
+    venue_free(v);
+}
+
+/* The names in their order, as "id client_order_id ...". */
+static void names_of(const json_t *j, char *out, size_t size)
+{
+    const char *name;
+    json_t *value;
+    out[0] = '\0';
+    json_object_foreach ((json_t *)(uintptr_t)j, name, value)
+        snprintf(out + strlen(out), size - strlen(out), "%s%s", out[0] ? " " : "", name);
+}
+
+static void orders_have_the_brokers_members_in_its_order(void **state)
+{
+    (void)state;
+    const struct venue_options options = { .cash_micros = 100000 * USD, .sink = keep_event };
+    const uint64_t bits[2] = { 5, 6 };
+    const int64_t now = calendar_ns(20131007, 8 * 3600);
+    const struct instant in = { .time_ns = now };
+    struct venue *v = event_venue = venue_new(&options, symbols, 2);
+    struct order_request q;
+    struct order *o;
+    struct refusal r;
+    char names[1000];
+    venue_instant(v, &in);
+    struct account *a = venue_account_open(v, "k", "s", bits, now);
+    last_event = NULL;
+    json_t *body = read_text("{\"symbol\":\"SPY\",\"qty\":2,\"side\":\"buy\",\"type\":\"limit\",\"limit_price\":150,"
+                             "\"time_in_force\":\"day\",\"client_order_id\":\"\\\"\\u0001\"}");
+    assert_true(order_request_decode(v, body, &q, &r) && venue_submit(v, a, &q, now, &o, NULL, &r));
+    json_t *order = order_json(v, o, FORM_FLAT), *told = json_object_get(last_event, "order");
+    names_of(order, names, sizeof names);
+    assert_string_equal(names, "id client_order_id created_at updated_at submitted_at filled_at expired_at canceled_at "
+                               "failed_at replaced_at replaced_by replaces asset_id symbol asset_class notional qty "
+                               "filled_qty filled_avg_price order_class order_type type side position_intent "
+                               "time_in_force limit_price stop_price status extended_hours legs trail_percent "
+                               "trail_price hwm subtag source expires_at");
+    names_of(last_event, names, sizeof names);
+    assert_string_equal(names, "event event_id execution_id at timestamp order");
+    assert_string_equal(text_of(order, "client_order_id"), "\"\x01");
+    assert_string_equal(text_of(order, "status"), "accepted");
+    assert_string_equal(text_of(order, "order_class"), "");
+    assert_string_equal(text_of(order, "limit_price"), "150.00");
+    assert_string_equal(text_of(order, "filled_qty"), "0");
+    assert_string_equal(text_of(order, "expires_at"), "2013-10-07T20:00:00Z");
+    static const char *const nulls[] = { "filled_at", "expired_at",    "canceled_at",   "failed_at",   "replaced_at",
+                                         "replaced_by", "replaces",    "notional",      "filled_avg_price", "stop_price",
+                                         "legs",      "trail_percent", "trail_price",   "hwm",         "subtag", "source" };
+    for (size_t i = 0; i < COUNT_OF(nulls); i++)
+        if (!json_is_null(json_object_get(order, nulls[i])))
+            fail_msg("%s is not null", nulls[i]);
+    assert_true(json_is_null(json_object_get(told, "cancel_requested_at")));
+    json_object_del(told, "cancel_requested_at");
+    assert_true(json_equal(told, order));
+    json_decref(body);
+    json_decref(order);
     json_decref(last_event);
     venue_free(v);
 }
@@ -296,9 +271,9 @@ static void what_is_not_messagepack_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(order_bodies_are_read_or_refused_in_order),
         cmocka_unit_test(an_asset_id_stands_for_its_symbol),
         cmocka_unit_test(a_fill_says_the_same_everywhere),
+        cmocka_unit_test(orders_have_the_brokers_members_in_its_order),
         cmocka_unit_test(refusals_carry_their_members),
         cmocka_unit_test(messages_are_packed_as_clients_expect),
         cmocka_unit_test(packed_values_come_back),
