@@ -78,8 +78,8 @@ bool configurations_patch(struct configurations *c, const json_t *body, struct r
     const char *name;
     json_t *value;
     json_object_foreach ((json_t *)(uintptr_t)body, name, value)
-        if (!json_is_null(value))
-            json_object_set(given, name, value);
+        if (!json_is_null(value) && !(json_is_string(value) && json_string_length(value) == 0))
+            json_object_set(given, name, value); /* null and "": left alone */
     if (!json_object_get(given, "max_options_trading_level")) /* absent is "nothing" to the table */
         json_object_set_new(given, "max_options_trading_level",
                             c->max_options_trading_level == INT64_MIN

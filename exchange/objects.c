@@ -339,7 +339,7 @@ static void put_fraction(struct buffer *b, const char *name, int64_t part, int64
         put_null(b, name);
         return;
     }
-    int n = snprintf(text, sizeof text, "%.10f", (double)part / fabs((double)whole));
+    int n = snprintf(text, sizeof text, "%.16f", (double)part / fabs((double)whole)); /* the broker's sixteen decimals */
     while (text[n - 1] == '0')
         n--;
     n -= text[n - 1] == '.';

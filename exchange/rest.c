@@ -133,18 +133,18 @@ bool parameter_time(struct call *c, const char *name, bool day_end, int64_t *val
     return parameter_refuse(c, name, "a date like 2013-10-07 or a time like 2013-10-07T13:30:00Z");
 }
 
+/* Of a time the date it is written with: clients write dates as midnight UTC. */
 bool parameter_date(struct call *c, const char *name, int32_t *value)
 {
     const char *text = parameter_text(c, name);
+    char date[DATE_TEXT_SIZE];
     int64_t time_ns;
     if (!text)
         return true;
-    if (parse_date(text, value))
+    snprintf(date, sizeof date, "%s", text);
+    if (parse_date(text, value) || (time_parse(text, strlen(text), &time_ns) && parse_date(date, value)))
         return true;
-    if (!time_parse(text, strlen(text), &time_ns))
-        return parameter_refuse(c, name, "a date like 2013-10-07");
-    *value = calendar_date(time_ns);
-    return true;
+    return parameter_refuse(c, name, "a date like 2013-10-07");
 }
 
 bool parameter_lists(const char *list, const char *name)

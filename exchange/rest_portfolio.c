@@ -136,15 +136,16 @@ static void session_bounds(const struct query *q, const struct session *s, int64
     }
 }
 
-/* The windows of a session, from the account's first on. */
+/* The windows of a session, from the account's first or the start's on. */
 static void add_session(const struct call *c, const struct query *q, struct series *out, const struct session *s,
                         int64_t base)
 {
     const struct curve *curve = &c->customer->curve;
-    int64_t step = timeframe_ns[q->timeframe], from, to, created = c->account->created_ns;
+    int64_t step = timeframe_ns[q->timeframe], from, to, created = c->account->created_ns,
+            first = created > q->start ? created : q->start;
     session_bounds(q, s, &from, &to);
-    if (created > from)
-        from = created - (created - from) % step;
+    if (first > from)
+        from = first - (first - from) % step;
     for (int64_t at = from; at <= to && at <= q->end && json_array_size(out->equity) < POINTS_MAX; at += step) {
         int64_t end = at + step < to ? at + step : to;
         add_point(out, at, curve_at(curve, end < c->now_ns ? end : c->now_ns), base);

@@ -79,6 +79,15 @@ def test_cancelling_gives_buying_power_back(me):
     assert me.trading.get_account().buying_power == before
 
 
+def test_last_equity_is_that_of_the_last_close(starting):
+    me = starting(market.TODAY, "15:00")
+    buy(me)
+    me.exchange.clock.to(market.at(market.HALF_DAY, "10:00"))
+    account = me.raw.get_account()
+    assert Decimal(account["last_equity"]) == Decimal("99999.90")  # 10 AAPL bought at 100.01 are worth 100.00 each
+    assert account["balance_asof"] == market.TODAY
+
+
 def test_a_wrong_secret_is_401_without_a_code(me):
     me.trading.get_account()
     with pytest.raises(APIError) as caught:
@@ -150,6 +159,29 @@ def test_a_configuration_of_a_wrong_type_is_422_and_changes_nothing(me):
         me.trading.patch("/account/configurations", {"no_shorting": True, "suspend_trade": "perhaps"})
     assert caught.value.status_code == 422
     assert me.trading.get_account_configurations().no_shorting is False
+
+
+def test_no_shorting_refuses_a_short(me, refused):
+    changed(me, no_shorting=True)
+    refused(lambda: buy(me, side=SELL), 403, 40310000, "account is not allowed to short")
+
+
+def test_suspended_trading_refuses_every_order_and_is_seen_in_the_account(me):
+    changed(me, suspend_trade=True)
+    with pytest.raises(APIError) as caught:
+        buy(me)
+    assert caught.value.status_code == 403 and me.trading.get_account().trade_suspended_by_user is True
+
+
+def test_margin_multiplier_1_leaves_the_cash_to_trade_with(me):
+    changed(me, max_margin_multiplier="1")
+    account = me.trading.get_account()
+    assert (account.multiplier, Decimal(account.buying_power)) == ("1", 100000)
+
+
+def test_fractions_switched_off_refuse_a_fraction(me, refused):
+    changed(me, fractional_trading=False)
+    refused(lambda: buy(me, qty=0.5), 403, 40310000, "fractional trading is disabled for this account")
 
 
 # ---- activities
@@ -276,6 +308,15 @@ PORTFOLIO_TIMEFRAMES = [
 def test_portfolio_history_chooses_a_timeframe(me, asked, timeframe):
     h = history(me, **asked)
     assert h.timeframe == timeframe and len(h.timestamp) == len(h.equity)
+
+
+def test_portfolio_history_from_start_to_end(starting):
+    me = starting(market.TODAY, "10:00")
+    buy(me)
+    me.exchange.clock.to(market.at(market.TODAY, "12:00"))
+    h = history(me, start=market.at(market.TODAY, "10:30"), end=market.at(market.TODAY, "11:00"), timeframe="5Min")
+    stamps = [dt.datetime.fromtimestamp(t, market.NEW_YORK).strftime("%H:%M") for t in h.timestamp]
+    assert stamps == ["10:30", "10:35", "10:40", "10:45", "10:50", "10:55", "11:00"]
 
 
 def test_portfolio_history_of_an_unknown_timeframe_is_422(me):

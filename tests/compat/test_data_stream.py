@@ -6,7 +6,7 @@ import json
 import market
 import msgpack
 import pytest
-from conftest import PATIENCE
+from conftest import PATIENCE, Exchange
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -39,6 +39,26 @@ def test_quotes_of_two_symbols(moving):
     got = stream.until("four quotes", lambda got: len(got) >= 4)
     assert {q.symbol for q in got} == {"AAPL", "MSFT"}
     assert [(q.bid_price, q.ask_price, q.bid_size, q.ask_size) for q in got if q.symbol == "MSFT"] == [(199.99, 200.01, 500, 500), (200.09, 200.11, 500, 500)]
+
+
+def test_trades_between_participants(moving, traders):
+    stream = moving.market_data()
+    stream.sdk.subscribe_trades(stream.take, "AAPL")
+    stream.subscribed()
+    for trader, side in ((moving, "sell"), (traders(moving.exchange), "buy")):  # inside the market's spread
+        trader.trading.post("/orders", {"symbol": "AAPL", "qty": "4", "side": side, "type": "limit", "time_in_force": "day", "limit_price": "100"})
+    [trade] = stream.until("a trade", lambda got: got)
+    assert (trade.symbol, trade.price, trade.size, trade.timestamp) == ("AAPL", 100, 4, today("10:29"))
+
+
+def test_daily_bars_run_with_the_day(moving):
+    stream = moving.market_data()
+    stream.sdk.subscribe_daily_bars(stream.take, "MSFT")
+    stream.subscribed()
+    moving.exchange.clock.to(today("10:32"))
+    got = stream.until("two daily bars", lambda got: len(got) >= 2)
+    assert (got[-1].timestamp, got[-1].open, got[-1].high, got[-1].close) == (today("00:00"), 200, 200.2, 200.2)
+    assert got[-1].volume - got[-2].volume == 1000
 
 
 def test_all_symbols(moving):
@@ -234,3 +254,13 @@ def test_json_carries_the_same_numbers(moving):
         quote = [m for m in messages if m["T"] == "q"][1]
         assert {k: quote[k] for k in ("S", "bp", "bs", "ap", "as")} == {"S": "MSFT", "bp": 200.09, "bs": 500, "ap": 200.11, "as": 500}
         assert all(k in quote for k in ("bx", "ax", "c", "t", "z"))
+
+
+def test_the_first_bytes_of_a_messagepack_stream(request, bars):
+    """In real time nothing of ours is in the greeting."""
+    exchange = Exchange(request, None, None)
+    try:
+        with connect(exchange.ws + "/v2/iex", proxy=None, additional_headers={"Content-Type": "application/msgpack"}) as ws:
+            assert ws.recv(PATIENCE).hex(" ") == "91 82 a1 54 a7 73 75 63 63 65 73 73 a3 6d 73 67 a9 63 6f 6e 6e 65 63 74 65 64"
+    finally:
+        exchange.end()

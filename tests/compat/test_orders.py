@@ -42,12 +42,26 @@ def trailing(side=BUY, tif=DAY, **more):
 
 RESTING = [
     ("limit day below the market", limit_order(90), dict(type="limit", limit_price="90", time_in_force="day")),
+    ("limit gtc", limit_order(90, tif=GTC), dict(type="limit", limit_price="90", time_in_force="gtc")),
     ("limit in cents", limit_order(99.98), dict(limit_price="99.98")),
     ("limit sell short above the market", limit_order(110, side=SELL), dict(side="sell", limit_price="110")),
     ("limit below a dollar with four decimals", limit_order(0.4321, symbol="SIRI"), dict(symbol="SIRI", limit_price="0.4321")),
+    ("stop buy above the market", stop(110), dict(type="stop", stop_price="110", limit_price=None)),
+    ("stop sell below the market", stop(90, SELL), dict(type="stop", side="sell", stop_price="90")),
+    ("stop gtc", stop(110, tif=GTC), dict(type="stop", time_in_force="gtc")),
+    ("stop limit buy", stop_limit(110, 111), dict(type="stop_limit", stop_price="110", limit_price="111")),
+    ("stop limit sell gtc", stop_limit(90, 89.5, SELL, GTC), dict(type="stop_limit", stop_price="90", limit_price="89.5", time_in_force="gtc")),
+    ("trailing stop buy by price", trailing(trail_price=2), dict(type="trailing_stop", trail_price="2", trail_percent=None, hwm="100", stop_price="102")),
+    ("trailing stop sell by price", trailing(SELL, trail_price=2), dict(type="trailing_stop", trail_price="2", hwm="100", stop_price="98")),
+    ("trailing stop sell by percent", trailing(SELL, trail_percent=1.5), dict(trail_percent="1.5", trail_price=None, hwm="100", stop_price="98.5")),
+    ("trailing stop gtc", trailing(SELL, GTC, trail_percent=5), dict(time_in_force="gtc", trail_percent="5", stop_price="95")),
     ("share class with a dot", limit_order(290, symbol="BRK.B"), dict(symbol="BRK.B", limit_price="290")),
+    ("extended hours", limit_order(90, extended_hours=True), dict(extended_hours=True)),
+    ("extended hours gtc", limit_order(90, tif=GTC, extended_hours=True), dict(extended_hours=True, time_in_force="gtc")),
     ("limit on close", limit_order(90, tif=CLS), dict(time_in_force="cls", type="limit")),
     ("market on close", market_order(tif=CLS), dict(time_in_force="cls", type="market")),
+    ("limit with a fraction of a share", limit_order(90, qty=1.5), dict(qty="1.5")),
+    ("limit by notional", limit_order(90, notional=180), dict(notional="180", qty=None)),
     ("intent as inferred", limit_order(90, position_intent=PositionIntent.BUY_TO_OPEN), dict(position_intent="buy_to_open")),
 ]
 
@@ -73,10 +87,18 @@ def test_an_order_that_waits(me, request_, expected):
 FILLED = [
     ("market buy", market_order(), 10, 100.01),
     ("market short sale", market_order(side=SELL), 10, 99.99),
+    ("market gtc", market_order(tif=GTC), 10, 100.01),
+    ("market ioc", market_order(tif=IOC), 10, 100.01),
+    ("market fok", market_order(tif=FOK), 10, 100.01),
     ("limit at the ask", limit_order(100.01), 10, 100.01),
     ("limit through the ask fills at the ask", limit_order(105), 10, 100.01),
     ("limit sell through the bid fills at the bid", limit_order(95, side=SELL), 10, 99.99),
+    ("limit ioc that reaches", limit_order(100.01, tif=IOC), 10, 100.01),
+    ("limit fok that reaches", limit_order(100.01, tif=FOK), 10, 100.01),
+    ("market by fraction", market_order(qty=0.123456), 0.123456, 100.01),
     ("market below a dollar", market_order("SIRI", 1000), 1000, 0.5001),
+    ("limit gtc at the ask", limit_order(100.01, tif=GTC), 10, 100.01),
+    ("extended hours limit at the ask in the session", limit_order(100.01, extended_hours=True), 10, 100.01),
 ]
 
 
@@ -87,6 +109,25 @@ def test_an_order_that_fills_at_once(me, request_, qty, price):
     assert (float(order.filled_qty), float(order.filled_avg_price)) == (qty, price)
     assert order.filled_at is not None and order.canceled_at is None
     assert me.trading.get_orders() == []
+
+
+def test_notional_buys_its_worth_in_fractions(me):
+    order = again(me, me.trading.submit_order(market_order(notional=1000)))
+    assert order.status == OrderStatus.FILLED and order.qty is None and float(order.notional) == 1000
+    assert 0 <= 1000 / 100.01 - float(order.filled_qty) < 1e-6
+    assert float(me.trading.get_open_position("AAPL").qty) == float(order.filled_qty)
+
+
+CANCELLED = [
+    ("limit ioc that does not reach", limit_order(90, tif=IOC)),
+    ("limit fok that does not reach", limit_order(90, tif=FOK)),
+]
+
+
+@pytest.mark.parametrize("request_", [row[1] for row in CANCELLED], ids=[row[0] for row in CANCELLED])
+def test_an_order_that_is_cancelled_at_once(me, request_):
+    order = again(me, me.trading.submit_order(request_))
+    assert order.status == OrderStatus.CANCELED and order.filled_qty == "0" and order.canceled_at is not None
 
 
 def test_the_answer_comes_before_anything_happened(me):
@@ -102,6 +143,8 @@ def test_submitted_created_and_updated_are_the_market_s_time(me):
 
 EXPIRES = [
     ("day: today's close", limit_order(90), "2024-07-02T20:00:00"),
+    ("day in extended hours: eight in the evening", limit_order(90, extended_hours=True), "2024-07-03T00:00:00"),
+    ("gtc: in about 90 days", limit_order(90, tif=GTC), "2024-09-30"),
 ]
 
 
@@ -195,6 +238,11 @@ def test_orders_page_by_order_id(me):
     assert [o["client_order_id"] for o in page] == ["two"]
     page = me.trading.get("/orders", {"after_order_id": str(orders[0].id), "direction": "asc"})
     assert [o["client_order_id"] for o in page] == ["two", "three"]
+
+
+def test_bounds_in_time_are_exclusive(me):
+    order = three(me)[0]
+    assert listed(me, after=order.submitted_at) == [] and listed(me, until=order.submitted_at) == []
 
 
 @pytest.mark.parametrize("limit", [0, 501])
@@ -303,6 +351,48 @@ def test_a_day_order_expires_at_one_on_a_half_day(starting):
     assert again(me, order).expired_at.isoformat().startswith("2024-07-03T17:00:00")
 
 
+def test_an_extended_hours_order_outlives_the_close(starting):
+    me = starting(market.TODAY, "15:50")
+    order = me.trading.submit_order(limit_order(90, extended_hours=True))
+    me.exchange.clock.to(market.at(market.TODAY, "16:10"))
+    assert again(me, order).status == OrderStatus.NEW
+    me.exchange.clock.to(market.at(market.TODAY, "20:01"))
+    assert again(me, order).status == OrderStatus.EXPIRED
+
+
+def test_an_extended_hours_limit_fills_after_the_close(starting):
+    me = starting(market.TODAY, "16:10")
+    order = me.trading.submit_order(limit_order(100.01, extended_hours=True))
+    me.exchange.clock.to(market.at(market.TODAY, "16:12"))
+    assert again(me, order).status == OrderStatus.FILLED
+
+
+def test_a_gtc_order_lives_on(starting):
+    me = starting(market.TODAY, "15:50")
+    order = me.trading.submit_order(limit_order(90, tif=GTC))
+    me.exchange.clock.to(market.at(market.HALF_DAY, "10:00"))
+    assert again(me, order).status == OrderStatus.NEW
+
+
+def test_a_gtc_order_is_cancelled_after_90_days(starting):
+    me = starting(market.FRIDAY, "15:50")
+    order = me.trading.submit_order(limit_order(90, tif=GTC))
+    me.exchange.clock.to(market.at("2024-10-04", "17:00"))
+    assert again(me, order).status.value in ("canceled", "expired") and me.raw.get_order_by_id(order.id)["filled_qty"] == "0"
+
+
+def test_a_stop_waits_for_the_session(standing, traders):
+    me = traders(standing(market.TODAY, "18:00"))
+    order = me.trading.submit_order(stop(110))
+    assert again(me, order).status == OrderStatus.ACCEPTED
+
+
+def test_a_queued_market_order_reserves_a_collar(standing, traders):
+    me = traders(standing(market.TODAY, "18:00"))
+    me.trading.submit_order(market_order())
+    assert 1000 < 400000 - float(me.trading.get_account().buying_power) <= 1040
+
+
 # ---- while the market moves: MSFT rises from 200 to 203 between 10:30 and 11:00, TSLA falls from 250 to 247
 
 def moved(starting, request_, until="11:05"):
@@ -315,6 +405,13 @@ def moved(starting, request_, until="11:05"):
 MOVING = [
     ("sell limit above is reached", limit_order(202, symbol="MSFT", side=SELL), pytest.approx(202.05, abs=0.06)),
     ("buy limit below is reached", limit_order(248, symbol="TSLA"), pytest.approx(247.95, abs=0.06)),
+    ("buy stop is elected", StopOrderRequest(symbol="MSFT", qty=10, side=BUY, time_in_force=DAY, stop_price=201), pytest.approx(201, abs=0.15)),
+    ("sell stop is elected", StopOrderRequest(symbol="TSLA", qty=10, side=SELL, time_in_force=DAY, stop_price=249), pytest.approx(249, abs=0.15)),
+    ("buy stop limit is elected and fills", StopLimitOrderRequest(symbol="MSFT", qty=10, side=BUY, time_in_force=DAY, stop_price=201, limit_price=202),
+     pytest.approx(201, abs=0.15)),
+    ("sell trailing stop", TrailingStopOrderRequest(symbol="TSLA", qty=10, side=SELL, time_in_force=DAY, trail_price=1), pytest.approx(249, abs=0.15)),
+    ("buy trailing stop in percent", TrailingStopOrderRequest(symbol="MSFT", qty=10, side=BUY, time_in_force=DAY, trail_percent=0.5),
+     pytest.approx(201, abs=0.15)),
 ]
 
 
@@ -322,6 +419,18 @@ MOVING = [
 def test_the_market_moves_and(starting, request_, price):
     _, order = moved(starting, request_)
     assert order.status == OrderStatus.FILLED and float(order.filled_avg_price) == price
+
+
+def test_a_stop_limit_whose_limit_is_left_behind_rests(starting):
+    request_ = StopLimitOrderRequest(symbol="TSLA", qty=10, side=SELL, time_in_force=DAY, stop_price=249, limit_price=249.5)
+    _, order = moved(starting, request_)
+    assert order.status == OrderStatus.NEW and order.filled_qty == "0"
+
+
+def test_a_trailing_stop_follows_the_high_water_mark(starting):
+    me, order = moved(starting, TrailingStopOrderRequest(symbol="MSFT", qty=10, side=SELL, time_in_force=DAY, trail_price=2))
+    assert order.status == OrderStatus.NEW
+    assert (float(order.hwm), float(order.stop_price)) == (pytest.approx(203, abs=0.011), pytest.approx(201, abs=0.011))
 
 
 # ---- brackets, oco, oto
@@ -338,6 +447,62 @@ def by_type(orders):
     return {o.order_type.value: o for o in orders}
 
 
+def test_a_bracket_is_answered_with_its_legs(me):
+    order = me.trading.submit_order(limit_order(99, order_class=OrderClass.BRACKET, take_profit=TakeProfitRequest(limit_price=105), stop_loss=StopLossRequest(stop_price=95)))
+    assert order.order_class == OrderClass.BRACKET and len(order.legs) == 2
+    found = by_type(order.legs)
+    assert (found["limit"].limit_price, found["stop"].stop_price) == (105, 95) or (float(found["limit"].limit_price), float(found["stop"].stop_price)) == (105, 95)
+    assert {leg.status for leg in order.legs} == {OrderStatus.HELD} and {leg.side for leg in order.legs} == {SELL}
+    assert {leg.order_class for leg in order.legs} == {OrderClass.BRACKET} and len({leg.id for leg in order.legs}) == 2
+
+
+def test_a_bracket_s_entry_filled_wakes_the_take_profit(me):
+    order = me.trading.submit_order(bracket())
+    found = by_type(legs(me, order))
+    assert again(me, order).status == OrderStatus.FILLED
+    assert (found["limit"].status, found["stop"].status) == (OrderStatus.NEW, OrderStatus.HELD)
+
+
+def test_a_bracket_with_a_stop_limit_leg(me):
+    order = me.trading.submit_order(market_order(order_class=OrderClass.BRACKET, take_profit=TakeProfitRequest(limit_price=105),
+                                                 stop_loss=StopLossRequest(stop_price=95, limit_price=94.5)))
+    found = by_type(legs(me, order))
+    assert (float(found["stop_limit"].stop_price), float(found["stop_limit"].limit_price)) == (95, 94.5)
+
+
+def test_a_short_bracket_is_mirrored(me):
+    order = me.trading.submit_order(limit_order(99.99, side=SELL, order_class=OrderClass.BRACKET, take_profit=TakeProfitRequest(limit_price=95),
+                                                stop_loss=StopLossRequest(stop_price=105)))
+    found = by_type(legs(me, order))
+    assert {leg.side for leg in found.values()} == {BUY} and found["limit"].status == OrderStatus.NEW
+
+
+def test_held_legs_are_not_listed_as_open(me):
+    order = me.trading.submit_order(bracket())
+    found = by_type(legs(me, order))
+    assert [o.id for o in me.trading.get_orders()] == [found["limit"].id]
+    everything = me.trading.get_orders(GetOrdersRequest(status=QueryOrderStatus.ALL))
+    assert {o.id for o in everything} == {order.id, *(leg.id for leg in found.values())} and all(o.legs is None for o in everything)
+
+
+def test_nested_lists_a_bracket_once(me):
+    order = me.trading.submit_order(bracket())
+    [only] = me.trading.get_orders(GetOrdersRequest(status=QueryOrderStatus.ALL, nested=True))
+    assert only.id == order.id and len(only.legs) == 2
+
+
+def test_cancelling_the_entry_cancels_the_bracket(me):
+    order = me.trading.submit_order(limit_order(90, order_class=OrderClass.BRACKET, take_profit=TakeProfitRequest(limit_price=105), stop_loss=StopLossRequest(stop_price=85)))
+    me.trading.cancel_order_by_id(order.id)
+    assert again(me, order).status == OrderStatus.CANCELED and {leg.status for leg in legs(me, order)} == {OrderStatus.CANCELED}
+
+
+def test_cancelling_one_leg_cancels_the_other(me):
+    order = me.trading.submit_order(bracket())
+    me.trading.cancel_order_by_id(by_type(legs(me, order))["limit"].id)
+    assert {leg.status for leg in legs(me, order)} == {OrderStatus.CANCELED} and again(me, order).status == OrderStatus.FILLED
+
+
 def moved_bracket(starting, symbol, up, down):
     me = starting(market.TODAY, "10:29")
     order = me.trading.submit_order(market_order(symbol, order_class=OrderClass.BRACKET, take_profit=TakeProfitRequest(limit_price=up),
@@ -346,9 +511,56 @@ def moved_bracket(starting, symbol, up, down):
     return me, by_type(legs(me, order))
 
 
+def test_take_profit_filled_cancels_the_stop(starting):
+    me, found = moved_bracket(starting, "MSFT", 202, 198)
+    assert (found["limit"].status, found["stop"].status) == (OrderStatus.FILLED, OrderStatus.CANCELED)
+    assert 202 <= float(found["limit"].filled_avg_price) < 202.1 and me.trading.get_all_positions() == []
+
+
+def test_stop_loss_filled_cancels_the_take_profit(starting):
+    me, found = moved_bracket(starting, "TSLA", 255, 249)
+    assert (found["limit"].status, found["stop"].status) == (OrderStatus.CANCELED, OrderStatus.FILLED)
+    assert me.trading.get_all_positions() == []
+
+
 def oco(take=105, stop_at=95, **more):
     return LimitOrderRequest(symbol="AAPL", qty=10, side=SELL, time_in_force=DAY, order_class=OrderClass.OCO, take_profit=TakeProfitRequest(limit_price=take),
                              stop_loss=StopLossRequest(stop_price=stop_at), **more)
+
+
+def test_an_oco_exits_a_position_with_its_stop_as_only_leg(me):
+    me.trading.submit_order(market_order())
+    order = me.trading.submit_order(oco())
+    assert order.order_class == OrderClass.OCO and float(order.limit_price) == 105
+    [leg] = legs(me, order)
+    assert (leg.order_type, leg.status, float(leg.stop_price)) == (OrderType.STOP, OrderStatus.HELD, 95)
+
+
+def test_an_oco_holds_one_position_s_worth(me):
+    me.trading.submit_order(market_order())
+    me.trading.submit_order(oco())
+    assert me.trading.get_open_position("AAPL").qty_available == "0"
+
+
+def test_an_oco_cancelled_frees_the_shares(me):
+    me.trading.submit_order(market_order())
+    order = me.trading.submit_order(oco())
+    me.trading.cancel_order_by_id(order.id)
+    assert {leg.status for leg in legs(me, order)} == {OrderStatus.CANCELED}
+    assert me.trading.get_open_position("AAPL").qty_available == "10"
+
+
+def test_an_oto_has_one_leg(me):
+    order = me.trading.submit_order(market_order(order_class=OrderClass.OTO, stop_loss=StopLossRequest(stop_price=95)))
+    [leg] = legs(me, order)
+    assert (order.order_class, leg.order_class, leg.order_type) == (OrderClass.OTO, OrderClass.OTO, OrderType.STOP)
+    assert leg.status == OrderStatus.NEW  # the entry is filled
+
+
+def test_an_oto_with_a_take_profit(me):
+    order = me.trading.submit_order(limit_order(99, order_class=OrderClass.OTO, take_profit=TakeProfitRequest(limit_price=105)))
+    [leg] = legs(me, order)
+    assert (leg.order_type, leg.status) == (OrderType.LIMIT, OrderStatus.HELD)
 
 
 def test_order_class_simple_is_simple(me):

@@ -102,6 +102,9 @@ CLOSED = [
     ("half", 10, {"percentage": "50"}, 5),
     ("a third, whole shares only", 10, {"percentage": "33.333"}, 3),
     ("all hundred percent", 10, {"percentage": "100"}, 10),
+    ("a fractional position", 2.5, {}, 2.5),
+    ("half of a fractional position", 2.5, {"percentage": "50"}, 1.25),
+    ("a fraction of a position", 10, {"qty": "0.5"}, 0.5),
 ]
 
 

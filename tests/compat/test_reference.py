@@ -12,6 +12,12 @@ from alpaca.trading.requests import CreateWatchlistRequest, GetAssetsRequest, Ge
 # ---- assets
 
 
+def test_all_assets(me):
+    assets = me.trading.get_all_assets()
+    assert sorted(a.symbol for a in assets) == sorted(market.PRICES)
+    assert all(a.tradable and a.marginable and a.shortable and a.easy_to_borrow and a.fractionable and a.status == AssetStatus.ACTIVE for a in assets)
+
+
 @pytest.mark.parametrize("symbol", ["AAPL", "BRK.B", "SPY"])
 def test_one_asset(me, symbol):
     asset = me.trading.get_asset(symbol)

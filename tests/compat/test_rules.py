@@ -27,17 +27,37 @@ REFUSED = [
     ("a negative quantity", order(qty=-1), 422, 40010001, "qty must be > 0"),
     ("a limit of 0", order(limit_price=0), 422, 40010001, "limit price must be > 0"),
     ("a limit order without its limit", order(limit_price=None), 422, 40010001, "limit orders require a limit price"),
+    ("a stop order without its stop", order(type="stop", limit_price=None), 422, 40010001, "stop orders require a stop price"),
+    ("a stop limit order without its stop", order(type="stop_limit"), 422, 40010001, "stop limit orders require both stop and limit price"),
+    ("a stop limit order without its limit", order(type="stop_limit", limit_price=None, stop_price=95), 422, 40010001,
+     "stop limit orders require both stop and limit price"),
     ("qty and notional", at_market(notional=100), 422, 40010001, "only one of qty or notional is accepted"),
+    ("a notional of 50 cents", at_market(qty=None, notional=0.5), 422, 40010001, "notional must be >= 1.00"),
+    ("a trailing stop without its trail", order(type="trailing_stop", limit_price=None), 422, 40010001,
+     "trailing stop orders must specify one of trail_price or trail_percent"),
+    ("a trailing stop with both trails", order(type="trailing_stop", limit_price=None, trail_price=1, trail_percent=1), 422, 40010001,
+     "trailing stop orders must specify one of trail_price or trail_percent"),
+    ("a trail of a twentieth percent", order(type="trailing_stop", limit_price=None, trail_percent=0.05), 422, 40010001,
+     "trail_percent must be greater than or equal to 0.1"),
     ("an unknown type", order(type="peg"), 422, 40010001, "invalid order type"),
+    ("an unknown time in force", order(time_in_force="gtd"), 422, 40010001, "invalid time_in_force"),
     ("a client order id of 129 characters", order(client_order_id="x" * 129), 422, 40010001, "client_order_id must be no more than 128 characters"),
     ("an unknown symbol", order(symbol="NOSUCH"), 422, 42210000, 'asset "NOSUCH" not found'),
     ("a symbol in lower case", order(symbol="aapl"), 422, 42210000, 'asset "aapl" not found'),
     ("a limit in tenths of a cent", order(limit_price=90.123), 422, 42210000, SUB_PENNY % ("limit", "90.123")),
+    ("a stop in tenths of a cent", order(type="stop", limit_price=None, stop_price=110.123), 422, 42210000, SUB_PENNY % ("stop", "110.123")),
     ("five decimals below a dollar", order(symbol="SIRI", limit_price=0.12345), 422, 42210000, SUB_PENNY % ("limit", "0.12345")),
     ("extended hours at the market", at_market(extended_hours=True), 422, 42210000, "extended hours order must be DAY or GTC limit orders"),
+    ("extended hours ioc", order(extended_hours=True, time_in_force="ioc"), 422, 42210000, "extended hours order must be DAY or GTC limit orders"),
+    ("a fraction gtc", order(qty=1.5, time_in_force="gtc"), 422, 42210000, "fractional orders must be DAY orders"),
+    ("a fraction in a bracket", order(qty=1.5, **BRACKET, take_profit={"limit_price": 105}, stop_loss={"stop_price": 95}), 422, 42210000,
+     "fractional orders must be simple orders"),
     ("a fraction sold short", at_market(qty=1.5, side="sell"), 422, 42210000, "fractional orders cannot be sold short"),
     ("an intent that does not fit", order(position_intent="buy_to_close"), 422, 42210000,
      "position intent mismatch, inferred: buy_to_open, specified: buy_to_close"),
+    ("a bracket without its take profit", order(**BRACKET, stop_loss={"stop_price": 95}), 422, 42210000, "bracket orders require take_profit.limit_price"),
+    ("a bracket without its stop loss", order(**BRACKET, take_profit={"limit_price": 105}), 422, 42210000, "bracket orders require stop_loss.stop_price"),
+    ("a fraction in the opening auction", at_market(qty=1.5, time_in_force="opg"), 422, 42210000, "fractional orders must be DAY orders"),
     ("more than the buying power", order(qty=10000), 403, 40310000, "insufficient buying power"),
     ("a market order beyond the buying power", at_market(qty=10000), 403, 40310000, "insufficient buying power"),
     ("an opg order in the session", order(time_in_force="opg"), 403, 40310000, "opg orders must be submitted after 7:00pm and before 9:28am"),
@@ -54,6 +74,14 @@ def test_refused(me, refused, body, status, code, message):
 
 REFUSED_WITH_MORE = [
     ("buying power says what there is and what it costs", order(qty=10000), dict(buying_power="400000", cost_basis="900000")),
+    ("a buy stop below the market", order(type="stop", limit_price=None, stop_price=90),
+     dict(message="stop price must be greater than current price", stop_price="90", market_price="100")),
+    ("a sell stop above the market", order(type="stop", side="sell", limit_price=None, stop_price=110),
+     dict(message="stop price must be less than current price", stop_price="110", market_price="100")),
+    ("a take profit below the entry", order(**BRACKET, take_profit={"limit_price": 98}, stop_loss={"stop_price": 95}),
+     dict(code=42210000, message="take_profit.limit_price must be >= base_price + 0.01")),
+    ("a stop loss above the entry", order(**BRACKET, take_profit={"limit_price": 105}, stop_loss={"stop_price": 99.5}),
+     dict(code=42210000, message="stop_loss.stop_price must be <= base_price - 0.01")),
 ]
 
 
@@ -116,6 +144,58 @@ def test_long_to_short_in_one_order_is_refused(me, refused):
             "insufficient qty available for order (requested: 20, available: 10)")
 
 
+def test_short_to_long_in_one_order_is_refused(me):
+    me.trading.submit_order(MarketOrderRequest(symbol="AAPL", qty=10, side=SELL, time_in_force=DAY))
+    reply = me.http("POST", "/v2/orders", json=at_market(qty=20))
+    assert (reply.status_code, reply.json()["message"]) == (403, "insufficient qty available for order (requested: 20, available: 10)")
+
+
+NOT_ADVANCED = [
+    ("a bracket in extended hours", order(**BRACKET, extended_hours=True, take_profit={"limit_price": 105}, stop_loss={"stop_price": 95})),
+    ("a bracket at once or not at all", order(**BRACKET, time_in_force="ioc", take_profit={"limit_price": 105}, stop_loss={"stop_price": 95})),
+    ("a bracket in the closing auction", order(**BRACKET, time_in_force="cls", take_profit={"limit_price": 105}, stop_loss={"stop_price": 95})),
+    ("a trailing stop in extended hours", order(type="trailing_stop", limit_price=None, trail_price=1, extended_hours=True)),
+    ("a trailing stop at once or not at all", order(type="trailing_stop", limit_price=None, trail_price=1, time_in_force="ioc")),
+    ("a stop in the opening auction", order(type="stop", limit_price=None, stop_price=110, time_in_force="opg")),
+    ("an unknown class", order(order_class="pair")),
+    ("a stop loss of nothing", order(**BRACKET, take_profit={"limit_price": 105}, stop_loss={})),
+    ("a take profit that is no object", order(**BRACKET, take_profit=105, stop_loss={"stop_price": 95})),
+    ("a market order with a limit", order(type="market")),
+    ("an unknown intent", order(position_intent="buy_to_keep")),
+    ("an unknown side", order(side="hold")),
+]
+
+
+@pytest.mark.parametrize("body", [row[1] for row in NOT_ADVANCED], ids=[row[0] for row in NOT_ADVANCED])
+def test_what_does_not_go_together(me, body):
+    reply = me.http("POST", "/v2/orders", json=body)
+    assert reply.status_code in (403, 422) and isinstance(reply.json()["code"], int) and reply.json()["message"]
+    assert me.raw.get_orders(GetOrdersRequest(status="all")) == []
+
+
+def test_a_client_order_id_is_unique_within_an_account_only(open_market, traders):
+    for trader in (traders(open_market), traders(open_market)):
+        assert trader.trading.post("/orders", order(client_order_id="common"))["client_order_id"] == "common"
+
+
+def test_a_short_sale_reserves_what_it_may_cost(me):
+    me.trading.post("/orders", order(side="sell", limit_price=110))
+    assert 400000 - float(me.trading.get_account().buying_power) == 1100
+
+
+def test_a_short_sale_below_the_market_reserves_the_ask_and_three_percent(standing, traders):
+    me = traders(standing(market.TODAY, "18:00"))
+    me.trading.post("/orders", order(side="sell", limit_price=90))
+    assert 1000 <= 400000 - float(me.trading.get_account().buying_power) <= 1031
+
+
+def test_closing_orders_reserve_nothing(me):
+    me.trading.submit_order(MarketOrderRequest(symbol="AAPL", qty=10, side=BUY, time_in_force=DAY))
+    before = me.trading.get_account().buying_power
+    me.trading.post("/orders", order(side="sell", limit_price=110))
+    assert me.trading.get_account().buying_power == before
+
+
 def test_a_long_buy_waits_for_an_open_short_sale(me, refused):
     me.trading.post("/orders", order(side="sell", limit_price=110))
     refused(lambda: me.trading.post("/orders", order(limit_price=90)), 403, 40310000, "cannot open a long buy while a short sell order is open")
@@ -130,6 +210,8 @@ def test_a_short_sale_waits_for_an_open_long_buy(me, refused):
 WASH = [  # what rests, what comes, the reason given
     ("a market buy against an own limit", dict(side="sell", limit_price=110), dict(type="market", limit_price=None), "opposite side limit order exists"),
     ("a limit that crosses an own limit", dict(side="sell", limit_price=110), dict(limit_price=110), "opposite side limit order exists"),
+    ("a limit against an own stop", dict(side="sell", type="stop", limit_price=None, stop_price=90), dict(limit_price=80), "opposite side market/stop order exists"),
+    ("a stop against an own limit", dict(side="sell", limit_price=110), dict(type="stop", limit_price=None, stop_price=120), "opposite side limit order exists"),
 ]
 
 
@@ -146,6 +228,25 @@ def test_a_limit_that_does_not_cross_an_own_limit_is_no_wash_trade(me):
     me.trading.submit_order(MarketOrderRequest(symbol="AAPL", qty=20, side=BUY, time_in_force=DAY))
     me.trading.post("/orders", order(side="sell", limit_price=110))
     assert me.trading.post("/orders", order(limit_price=90))["status"]
+
+
+def test_a_trailing_stop_is_no_wash_trade(me):
+    me.trading.submit_order(MarketOrderRequest(symbol="AAPL", qty=20, side=BUY, time_in_force=DAY))
+    me.trading.submit_order(TrailingStopOrderRequest(symbol="AAPL", qty=10, side=SELL, time_in_force=DAY, trail_price=5))
+    assert me.trading.post("/orders", at_market())["status"]
+
+
+def test_a_bracket_is_no_wash_trade(me):
+    me.trading.submit_order(LimitOrderRequest(symbol="AAPL", qty=10, side=BUY, time_in_force=DAY, limit_price=100.01, order_class=OrderClass.BRACKET,
+                                              take_profit=TakeProfitRequest(limit_price=105), stop_loss=StopLossRequest(stop_price=95)))
+    assert me.trading.post("/orders", at_market())["status"]
+
+
+def test_orders_on_the_same_side_are_welcome(me):
+    for _ in range(2):
+        me.trading.post("/orders", order())
+        me.trading.submit_order(StopOrderRequest(symbol="AAPL", qty=1, side=BUY, time_in_force=DAY, stop_price=110))
+    assert len(me.trading.get_orders()) == 4
 
 
 def test_an_account_below_2000_dollars_cannot_short(starting, refused):

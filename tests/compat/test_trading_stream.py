@@ -31,6 +31,9 @@ SEQUENCES = [
     ("market", at_market(), ["pending_new", "new", "fill"]),
     ("short sale", at_market(side=SELL), ["pending_new", "new", "fill"]),
     ("limit that reaches", limit(100.01), ["pending_new", "new", "fill"]),
+    ("limit ioc that does not reach", limit(90, tif=IOC), ["pending_new", "new", "canceled"]),
+    ("limit fok that does not reach", limit(90, tif=FOK), ["pending_new", "new", "canceled"]),
+    ("limit ioc that reaches", limit(100.01, tif=IOC), ["pending_new", "new", "fill"]),
     ("market of a fraction", at_market(0.5), ["pending_new", "new", "fill"]),
 ]
 
@@ -45,7 +48,11 @@ def test_one_event_for_each_step(me, request_, events):
 
 RESTING = [
     ("limit", limit(90)),
+    ("limit gtc", limit(90, tif=GTC)),
+    ("stop", StopOrderRequest(symbol="AAPL", qty=10, side=BUY, time_in_force=DAY, stop_price=110)),
+    ("trailing stop", TrailingStopOrderRequest(symbol="AAPL", qty=10, side=SELL, time_in_force=DAY, trail_price=5)),
     ("market on close", at_market(tif=CLS)),
+    ("extended hours", limit(90, extended_hours=True)),
 ]
 
 
@@ -138,6 +145,27 @@ def test_listening_twice_delivers_once(me):
     assert stream.events() == ["pending_new", "new", "fill"]
 
 
+def test_replace(me):
+    stream = me.trade_updates().listening()
+    old = me.trading.submit_order(limit(90))
+    new = me.trading.replace_order_by_id(old.id, ReplaceOrderRequest(limit_price=91))
+    update = stream.until_event("replaced", old.id)
+    stream.until_event("new", new.id)
+    assert update.order.replaced_by == new.id and update.order.status.value == "replaced"
+    assert [e for e in stream.events(old.id) if e != "pending_replace"] == ["pending_new", "new", "replaced"]
+    assert stream.events(new.id)[-1] == "new"
+
+
+def test_a_bracket_s_legs_are_held_then_new(me):
+    stream = me.trade_updates().listening()
+    order = me.trading.submit_order(limit(100.01, order_class=OrderClass.BRACKET, take_profit=TakeProfitRequest(limit_price=105), stop_loss=StopLossRequest(stop_price=95)))
+    legs = {leg.order_type.value: leg.id for leg in order.legs}
+    stream.until_event("fill", order.id)
+    stream.until_event("new", legs["limit"])
+    assert stream.events(legs["stop"]) == ["held"] and stream.events(legs["limit"])[0] == "held" and stream.events(legs["limit"])[-1] == "new"
+    assert stream.events().index("fill") < len(stream.events()) - 1  # the entry's fill comes before its child's new
+
+
 def test_cancel_all_is_heard(me):
     stream = me.trade_updates().listening()
     orders = [me.trading.submit_order(limit(p)) for p in (90, 91)]
@@ -158,6 +186,15 @@ def test_a_queued_order_is_accepted_then_routed(starting):
     assert [e for e in stream.events(order.id) if e != "pending_new"] == ["accepted", "new", "fill"]
 
 
+def test_a_queued_order_is_cancelled(standing, traders):
+    me = traders(standing(market.TODAY, "18:00"))
+    stream = me.trade_updates().listening()
+    order = me.trading.submit_order(limit(90))
+    me.trading.cancel_order_by_id(order.id)
+    stream.until_event("canceled", order.id)
+    assert [e for e in stream.events(order.id) if e != "pending_cancel"] == ["accepted", "canceled"]
+
+
 def test_an_expired_order_is_heard_of(starting):
     me = starting(market.TODAY, "15:59")
     stream = me.trade_updates().listening()
@@ -174,6 +211,17 @@ def test_auction_orders_are_heard_of(starting):
     me.exchange.clock.to(market.at(market.TODAY, "09:31"))
     update = stream.until_event("fill", order.id)
     assert (update.price, update.timestamp) == (100, market.at(market.TODAY, "09:30"))
+
+
+def test_take_profit_and_stop_are_heard_of(starting):
+    me = starting(market.TODAY, "10:29")
+    stream = me.trade_updates().listening()
+    order = me.trading.submit_order(at_market(symbol="MSFT", order_class=OrderClass.BRACKET, take_profit=TakeProfitRequest(limit_price=202),
+                                              stop_loss=StopLossRequest(stop_price=198)))
+    legs = {leg.order_type.value: leg.id for leg in order.legs}
+    me.exchange.clock.to(market.at(market.TODAY, "11:00"))
+    stream.until_event("fill", legs["limit"])
+    stream.until_event("canceled", legs["stop"])
 
 
 def test_partial_fills_between_two_accounts(starting, traders):
@@ -303,3 +351,55 @@ def test_pings_are_answered(me):
 
 def events_of(reply):
     return (json.loads(line[6:]) for line in reply.iter_lines(chunk_size=1) if line.startswith(b"data: "))
+
+
+def test_server_sent_events_from_a_time_on(me):
+    me.trading.submit_order(at_market())
+    with me.http("GET", "/v2/events/trades", params={"since": "2024-07-02T00:00:00Z"}, stream=True) as reply:
+        assert reply.status_code == 200 and reply.headers["Content-Type"].startswith("text/event-stream")
+        events = events_of(reply)
+        past = [next(events) for _ in range(3)]
+        assert [e["event"] for e in past] == ["pending_new", "new", "fill"] and all(TradeUpdate(**e) for e in past)
+        order = me.trading.submit_order(limit(90))  # and live from there
+        assert [next(events)["order"]["id"] for _ in range(2)] == [str(order.id)] * 2
+
+
+def test_server_sent_events_after_an_id(me):
+    stream = me.trade_updates().listening()
+    me.trading.submit_order(at_market())
+    stream.until_event("fill")
+    ids = [m["data"]["event_id"] for m in stream.messages if m.get("stream") == "trade_updates"]
+    with me.http("GET", "/v2/events/trades", params={"since_id": ids[0]}, stream=True) as reply:
+        events = events_of(reply)
+        assert [next(events)["event_id"] for _ in range(2)] == ids[1:]
+
+
+def test_server_sent_events_that_end(starting):
+    me = starting(market.TODAY, "10:00")
+    me.trading.submit_order(at_market())
+    me.exchange.clock.to(market.at(market.TODAY, "10:01"))
+    reply = me.http("GET", "/v2/events/trades", params={"since": "2024-07-02T00:00:00Z", "until": "2024-07-02T14:00:30Z"})
+    assert reply.status_code == 200 and reply.content.count(b"data: ") == 3
+
+
+def test_server_sent_events_of_activities(me):
+    me.trading.submit_order(at_market())
+    [fill] = me.trading.get("/account/activities/FILL")
+    with me.http("GET", "/v2beta1/events/activities", params={"since": "2024-07-02T00:00:00Z"}, stream=True) as reply:
+        assert reply.status_code == 200 and reply.headers["Content-Type"].startswith("text/event-stream")
+        event = next(events_of(reply))
+        assert (event["activity_type"], float(event["qty"]), float(event["price"])) == ("FILL", 10, 100.01)
+        assert event["details"]["order_id"] == fill["order_id"] and event["details"]["execution_type"] == "fill"
+
+
+BAD_EVENTS = [
+    ("until without since", {"until": "2024-07-02T14:00:00Z"}),
+    ("since and since_id", {"since": "2024-07-02T14:00:00Z", "since_id": "01J1SVXGR00000000000000005"}),
+    ("a since that is no time", {"since": "yesterday"}),
+]
+
+
+@pytest.mark.parametrize("query", [row[1] for row in BAD_EVENTS], ids=[row[0] for row in BAD_EVENTS])
+def test_server_sent_events_asked_for_wrongly(me, query):
+    reply = me.http("GET", "/v2/events/trades", params=query)
+    assert reply.status_code in (400, 422) and reply.json()["message"]

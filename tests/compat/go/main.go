@@ -107,6 +107,10 @@ var cases = []struct {
 		_, err := alpaca.NewClient(alpaca.ClientOpts{APIKey: c.id, APISecret: "wrong", BaseURL: url}).GetAccount()
 		refused(err, 401, 0, "unauthorized.")
 	}},
+	{"configurations are changed", func(c clients) {
+		same("no shorting", must(c.UpdateAccountConfigurations(alpaca.UpdateAccountConfigurationsRequest{NoShorting: true})).NoShorting, true)
+		same("no shorting later", must(c.GetAccountConfigurations()).NoShorting, true)
+	}},
 	{"the clock", func(c clients) {
 		clock := must(c.GetClock())
 		same("open", clock.IsOpen, true)
@@ -129,6 +133,38 @@ var cases = []struct {
 		request := limit()
 		request.ClientOrderID = "mine"
 		same("order", must(c.GetOrderByClientOrderID(placed(c, request).ClientOrderID)).Status, "new")
+	}},
+	{"a notional order fills", func(c clients) {
+		request := market("AAPL", "1", alpaca.Buy)
+		request.Qty, request.Notional = nil, dec("1000")
+		same("status", placed(c, request).Status, "filled")
+	}},
+	{"a stop order waits", func(c clients) {
+		request := limit()
+		request.Type, request.LimitPrice, request.StopPrice = alpaca.Stop, nil, dec("110")
+		same("status", placed(c, request).Status, "new")
+	}},
+	{"a trailing stop waits", func(c clients) {
+		request := limit()
+		request.Type, request.LimitPrice, request.TrailPrice = alpaca.TrailingStop, nil, dec("5")
+		order := placed(c, request)
+		same("stop", order.StopPrice, "105")
+		same("mark", order.HWM, "100")
+	}},
+	{"a bracket has two legs", func(c clients) {
+		request := market("AAPL", "10", alpaca.Buy)
+		request.OrderClass = alpaca.Bracket
+		request.TakeProfit, request.StopLoss = &alpaca.TakeProfit{LimitPrice: dec("105")}, &alpaca.StopLoss{StopPrice: dec("95")}
+		order := must(c.PlaceOrder(request))
+		same("legs", len(order.Legs), 2)
+		nested := must(c.GetOrders(alpaca.GetOrdersRequest{Status: "all", Nested: true}))
+		same("orders", len(nested), 1)
+	}},
+	{"an order is replaced", func(c clients) {
+		old := placed(c, limit())
+		order := must(c.ReplaceOrder(old.ID, alpaca.ReplaceOrderRequest{LimitPrice: dec("91")}))
+		same("replaces", *order.Replaces, old.ID)
+		same("old", must(c.GetOrder(old.ID)).Status, "replaced")
 	}},
 	{"orders are cancelled", func(c clients) {
 		order := placed(c, limit())
@@ -192,6 +228,22 @@ var cases = []struct {
 		same("trade", must(c.data.GetLatestTrade("AAPL", marketdata.GetLatestTradeRequest{})).Price, 100)
 		same("bar", must(c.data.GetLatestBar("AAPL", marketdata.GetLatestBarRequest{})).Close, 100)
 		same("previous close", must(c.data.GetSnapshot("AAPL", marketdata.GetSnapshotRequest{})).PrevDailyBar.Close, 98)
+	}},
+	{"trade updates by server-sent events", func(c clients) {
+		placed(c, market("AAPL", "10", alpaca.Buy))
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		var events []string
+		err := c.StreamTradeUpdates(ctx, func(update alpaca.TradeUpdate) {
+			events = append(events, update.Event)
+			if update.Event == "fill" {
+				cancel()
+			}
+		}, alpaca.StreamTradeUpdatesRequest{Since: open.Add(-time.Hour)})
+		if err != nil && !errors.Is(err, context.Canceled) {
+			panic(err)
+		}
+		same("events", events, "[pending_new new fill]")
 	}},
 	{"market data on the stream", func(c clients) {
 		bars, quotes := make(chan stream.Bar, 100), make(chan stream.Quote, 100)

@@ -74,6 +74,10 @@ const cases = {
         assert.equal(clocks[0].isMarketDay, true);
         assert.equal(clocks[0].phase, "core");
     },
+    async "the calendar of version 2"(a) {
+        const days = await a.trading.calendar.legacyCalendar({ start: new Date("2024-07-02"), end: new Date("2024-07-05") });
+        assert.deepEqual(days.map((day) => day.close), ["16:00", "13:00", "16:00"]);
+    },
     async "the calendar of version 3"(a) {
         const { calendar } = await a.trading.calendar.calendar({ market: "NYSE", start: new Date("2024-07-02"), end: new Date("2024-07-05") });
         assert.equal(calendar.length, 3);
@@ -93,6 +97,42 @@ const cases = {
         const found = await a.trading.orders.getOrderByClientOrderId({ clientOrderId: "mine" });
         assert.equal(found.id, order.id);
         assert.equal(found.status, "new");
+    },
+    async "a notional order fills in fractions"(a) {
+        const order = await again(a, await a.trading.orders.market({ symbol: "AAPL", notional: 50, side: "buy" }));
+        assert.equal(order.status, "filled");
+        assert.ok(number(order.filledQty) > 0.4999 && number(order.filledQty) < 0.5);
+    },
+    async "a stop order waits"(a) {
+        assert.equal((await again(a, await a.trading.orders.stop({ symbol: "AAPL", qty: 1, side: "buy", stopPrice: 110 }))).status, "new");
+    },
+    async "a stop limit order waits"(a) {
+        const order = await again(a, await a.trading.orders.stopLimit({ symbol: "AAPL", qty: 1, side: "buy", stopPrice: 110, limitPrice: 111, timeInForce: "gtc" }));
+        assert.deepEqual([order.status, order.timeInForce, number(order.limitPrice)], ["new", "gtc", 111]);
+    },
+    async "a trailing stop waits"(a) {
+        const order = await again(a, await a.trading.orders.trailingStop({ symbol: "AAPL", qty: 1, side: "sell", trailPercent: 5 }));
+        assert.deepEqual([order.status, number(order.stopPrice)], ["new", 95]);
+    },
+    async "a bracket has two legs"(a) {
+        const order = await again(a, await a.trading.orders.bracket({ symbol: "AAPL", qty: 1, side: "buy", takeProfit: { limitPrice: 105 }, stopLoss: { stopPrice: 95 } }));
+        assert.equal(order.status, "filled");
+        assert.deepEqual(order.legs.map((leg) => leg.status).sort(), ["held", "new"]);
+    },
+    async "an oco exits a position"(a) {
+        await a.trading.orders.market({ symbol: "AAPL", qty: 10, side: "buy" });
+        const order = await a.trading.orders.oco({ symbol: "AAPL", qty: 10, side: "sell", takeProfit: { limitPrice: 105 }, stopLoss: { stopPrice: 95 } });
+        assert.equal((await again(a, order)).legs.length, 1);
+    },
+    async "an oto has one leg"(a) {
+        const order = await a.trading.orders.oto({ symbol: "AAPL", qty: 10, side: "buy", limitPrice: 99, takeProfit: { limitPrice: 105 } });
+        assert.deepEqual((await again(a, order)).legs.map((leg) => leg.status), ["held"]);
+    },
+    async "an order is replaced"(a) {
+        const old = await a.trading.orders.limit(limit);
+        const order = await a.trading.orders.patchOrderByOrderId({ orderId: old.id, patchOrderRequest: { qty: "5", limitPrice: "91" } });
+        assert.equal(order.replaces, old.id);
+        assert.equal((await again(a, old)).status, "replaced");
     },
     async "orders are cancelled"(a) {
         const orders = [await a.trading.orders.limit(limit), await a.trading.orders.limit(limit), await a.trading.orders.limit(limit)];
