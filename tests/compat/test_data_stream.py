@@ -56,7 +56,7 @@ def test_daily_bars_run_with_the_day(moving):
     stream.sdk.subscribe_daily_bars(stream.take, "MSFT")
     stream.subscribed()
     moving.exchange.clock.to(today("10:32"))
-    got = stream.until("two daily bars", lambda got: len(got) >= 2)
+    got = stream.until("three daily bars", lambda got: len(got) >= 3)
     assert (got[-1].timestamp, got[-1].open, got[-1].high, got[-1].close) == (today("00:00"), 200, 200.2, 200.2)
     assert got[-1].volume - got[-2].volume == 1000
 
