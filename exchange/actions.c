@@ -33,7 +33,7 @@ static int64_t times(int64_t n, int64_t to, int64_t from)
 
 static void scale(struct price *p, const struct corporate_action *c)
 {
-    if (price_is_set(*p))
+    if (price_is_set(*p) && c->split_to)
         p->micros = times(p->micros, c->split_from, c->split_to);
 }
 
