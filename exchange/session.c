@@ -122,7 +122,7 @@ static void let_in(struct venue *v, struct market *m)
     {
         if (!core_is_active(v, o))
             continue;
-        if (o->status == ORDER_ACCEPTED) {
+        if (o->working_ns == 0) {
             core_start(v, o);
         } else { /* over night */
             o->working_ns = v->now_ns;
@@ -135,7 +135,7 @@ static void let_in(struct venue *v, struct market *m)
 static void route_auction(struct venue *v, struct market *m, enum time_in_force which)
 {
     EACH_IN(o, m, QUEUE_AUCTION)
-    if (o->time_in_force == which && o->status == ORDER_ACCEPTED && o->date == v->session.date)
+    if (o->time_in_force == which && o->working_ns == 0 && o->date == v->session.date)
         core_start(v, o);
 }
 

@@ -156,6 +156,7 @@ bool core_is_active(const struct venue *v, const struct order *o);
 void core_trail(struct order *o, struct price print);
 
 /* ---- legs.c */
+bool core_is_held(const struct order *o);
 bool core_is_group(const struct order *o);
 void core_place_legs(struct venue *v, struct order *parent, const struct order_request *q);
 /* The legs are told once; when the order works, an oco's stop is watched. */
