@@ -1,6 +1,7 @@
 /* venue.c - the venue's life, its lists and events; what can be looked at. See venue_core.h for the other parts. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "exchange/venue_core.h"
 
@@ -25,28 +26,57 @@ _Static_assert(COUNT_OF(trade_event_names) == TRADE_KINDS + 1, "one name for eac
 
 /* ---- memory */
 
-enum { CHUNK = 1 << 18 };
+enum { CHUNK = 1 << 16, BIG_CHUNK = 1 << 21, BIG_FROM = 8 };
 
-/* Zeroed; freed with the slab. All of one size, or texts. */
+/* A venue that has grown takes its memory in huge pages, or most of its time would go into page faults. */
+static void *new_chunk(size_t size)
+{
+    if (size < BIG_CHUNK)
+        return must_alloc(1, size);
+    void *chunk = aligned_alloc(BIG_CHUNK, size);
+    if (!chunk)
+        return must_alloc(1, size);
+    madvise(chunk, size, MADV_HUGEPAGE); /* or without */
+    return chunk;
+}
+
+static void add_chunk(struct slab *s)
+{
+    if (s->count == s->size) {
+        s->size = s->size ? 2 * s->size : 8;
+        s->chunks = must_realloc(s->chunks, s->size, sizeof *s->chunks);
+    }
+    size_t size = s->count < BIG_FROM ? CHUNK : BIG_CHUNK;
+    s->chunks[s->count++] = (struct chunk){ new_chunk(size), size };
+}
+
+/* Freed with the slab; not zeroed. */
 void *slab_take(struct slab *s, size_t size)
 {
     size = (size + 15) / 16 * 16;
-    if (s->count == 0 || s->used + size > CHUNK) {
-        if (s->count == s->size) {
-            s->size = s->size ? 2 * s->size : 8;
-            s->chunks = must_realloc(s->chunks, s->size, sizeof *s->chunks);
-        }
-        s->chunks[s->count++] = must_alloc(1, CHUNK);
+    if (s->at == s->count || s->used + size > s->chunks[s->at].size) {
+        s->at += s->at < s->count;
+        if (s->at == s->count)
+            add_chunk(s);
         s->used = 0;
     }
     s->used += size;
-    return s->chunks[s->count - 1] + s->used - size;
+    return s->chunks[s->at].memory + s->used - size;
+}
+
+/* Memory that has been touched needs no page fault later. */
+static void slab_reserve(struct slab *s, size_t size)
+{
+    for (size_t have = 0; have < size; have += s->chunks[s->count - 1].size) {
+        add_chunk(s);
+        memset(s->chunks[s->count - 1].memory, 0, s->chunks[s->count - 1].size);
+    }
 }
 
 static void slab_clear(struct slab *s)
 {
     for (size_t i = 0; i < s->count; i++)
-        free(s->chunks[i]);
+        free(s->chunks[i].memory);
     free(s->chunks);
 }
 
@@ -59,6 +89,8 @@ struct venue *venue_new(const struct venue_options *options, const char (*symbol
     if (v->options.paper_partial_pct == 0)
         v->options.paper_partial_pct = 10;
     v->random = options->seed;
+    slab_reserve(&v->orders, options->reserve_orders * sizeof(struct order));
+    slab_reserve(&v->fills, options->reserve_orders / 4 * sizeof(struct fill));
     v->symbols_count = count;
     v->markets = must_alloc(count ? count : 1, sizeof *v->markets);
     v->lasts = must_alloc(count ? count : 1, sizeof *v->lasts);

@@ -82,6 +82,7 @@ struct venue_options {
     uint64_t seed;           /* of that chance */
     bool without_feed;       /* no symbol has a recorded market: participants have only each other, the auctions clear
                                 at the price that trades most */
+    size_t reserve_orders;   /* memory for so many is taken at once; it grows beyond all the same */
     venue_sink *sink;
     venue_market_sink *market_sink;
     void *ctx;

@@ -62,9 +62,14 @@ struct market { /* one symbol */
     struct price last_trade;
 };
 
+struct chunk {
+    char *memory;
+    size_t size;
+};
 struct slab {
-    char **chunks;
-    size_t count, used, size;   /* used: of the last chunk */
+    struct chunk *chunks;
+    size_t count, size;
+    size_t at, used; /* the chunk that is handed out, and how far */
 };
 
 struct venue {
