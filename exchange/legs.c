@@ -29,14 +29,14 @@ static struct order *sibling(const struct order *leg)
 static struct order *place_leg(struct venue *v, struct order *parent, enum side side, enum order_type type, struct price limit,
                                struct price stop)
 {
-    const struct order draft = {
+    *core_draft(v) = (struct order){
         .account = parent->account, .symbol = parent->symbol, .side = side, .type = type,
         .time_in_force = parent->time_in_force, .order_class = parent->order_class, .status = ORDER_HELD,
         .qty = parent->qty, .limit = limit, .stop = stop, .trail_price = PRICE_NONE, .hwm = PRICE_NONE, .cap = PRICE_NONE,
         .submitted_ns = v->now_ns, .expires_ns = parent->expires_ns, .date = parent->date,
         .parent = parent,
     };
-    struct order *o = core_new_order(v, &draft, "");
+    struct order *o = core_new_order(v, "");
     core_move(v, o, QUEUE_HELD);
     return o;
 }

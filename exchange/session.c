@@ -172,9 +172,19 @@ static void end_hours(struct venue *v, struct order *o)
         core_move(v, o, QUEUE_WAITING);
 }
 
+static void end_resting(struct venue *v, struct market *m, bool extended_too)
+{
+    for (int side = SIDE_BUY; side <= SIDE_SELL && m->resting; side++)
+        for (uint64_t id = book_first(m->book, (enum side)side), next; id; id = next) {
+            struct order *o = m->by_slot[book_slot(id)];
+            next = book_after(m->book, id);
+            if (extended_too || !o->extended_hours)
+                end_hours(v, o);
+        }
+}
+
 static void close_session(struct venue *v)
 {
-    static const enum queue queues[] = { QUEUE_WATCHED, QUEUE_BOOK, QUEUE_HALTED };
     for (size_t i = 0; i < v->symbols_count; i++) {
         struct market *m = &v->markets[i];
         if (!m->asset.has_feed && !m->halted)
@@ -183,8 +193,10 @@ static void close_session(struct venue *v)
             clear_at(v, m, TIF_CLS, m->regular_close);
         expire(v, m, TIF_CLS);
         expire(v, m, TIF_OPG); /* no regular bar all day */
-        for (size_t k = 0; k < COUNT_OF(queues); k++)
-            EACH_IN(o, m, queues[k])
+        EACH_IN(o, m, QUEUE_WATCHED)
+        end_hours(v, o);
+        end_resting(v, m, false);
+        EACH_IN(o, m, QUEUE_HALTED)
         if (!o->extended_hours)
             end_hours(v, o);
     }
@@ -206,8 +218,7 @@ static void end_evening(struct venue *v)
     v->phase = PHASE_NIGHT;
     for (size_t i = 0; i < v->symbols_count && v->extended_count; i++) {
         struct market *m = &v->markets[i];
-        EACH_IN(o, m, QUEUE_BOOK)
-        end_hours(v, o);
+        end_resting(v, m, true);
         EACH_IN(o, m, QUEUE_HALTED)
         end_hours(v, o);
     }

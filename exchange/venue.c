@@ -50,18 +50,24 @@ static void add_chunk(struct slab *s)
     s->chunks[s->count++] = (struct chunk){ new_chunk(size), size };
 }
 
-/* Freed with the slab; not zeroed. */
-void *slab_take(struct slab *s, size_t size)
+/* What slab_take will give. */
+static void *slab_peek(struct slab *s, size_t size)
 {
-    size = (size + 15) / 16 * 16;
     if (s->at == s->count || s->used + size > s->chunks[s->at].size) {
         s->at += s->at < s->count;
         if (s->at == s->count)
             add_chunk(s);
         s->used = 0;
     }
-    s->used += size;
-    return s->chunks[s->at].memory + s->used - size;
+    return s->chunks[s->at].memory + s->used;
+}
+
+/* Freed with the slab; not zeroed. */
+void *slab_take(struct slab *s, size_t size)
+{
+    void *taken = slab_peek(s, size);
+    s->used += (size + 15) / 16 * 16;
+    return taken;
 }
 
 /* Memory that has been touched needs no page fault later. */
@@ -272,39 +278,41 @@ static void auction_changed(struct venue *v, struct market *m)
 void core_move(struct venue *v, struct order *o, enum queue to)
 {
     struct market *m = core_market(v, o);
-    if (o->queue) {
-        struct order_list *from = &m->queues[o->queue];
-        *(o->previous ? &o->previous->next : &from->first) = o->next;
-        *(o->next ? &o->next->previous : &from->last) = o->previous;
-        o->next = o->previous = NULL;
-    }
     if (o->queue == QUEUE_BOOK) {
         o->account->holdings[o->symbol].resting_orders[o->side]--;
         m->resting--;
         if (o->book_id) /* not when the book let it go itself */
             book_cancel(m->book, o->book_id);
         o->book_id = 0;
+    } else if (o->queue) {
+        struct order_list *from = &m->queues[o->queue];
+        *(o->previous ? &o->previous->next : &from->first) = o->next;
+        *(o->next ? &o->next->previous : &from->last) = o->previous;
+        o->next = o->previous = NULL;
     }
     if (o->queue == QUEUE_AUCTION || to == QUEUE_AUCTION)
         auction_changed(v, m);
     o->queue = to;
-    if (!to)
-        return;
-    struct order_list *list = &m->queues[to];
-    o->previous = list->last;
-    *(list->last ? &list->last->next : &list->first) = o;
-    list->last = o;
-    if (to == QUEUE_BOOK) {
+    if (to == QUEUE_BOOK) { /* which has lists of its own */
         o->account->holdings[o->symbol].resting_orders[o->side]++;
         m->resting++;
+    } else if (to) {
+        struct order_list *list = &m->queues[to];
+        o->previous = list->last;
+        *(list->last ? &list->last->next : &list->first) = o;
+        list->last = o;
     }
 }
 
-struct order *core_new_order(struct venue *v, const struct order *draft, const char *client_order_id)
+struct order *core_draft(struct venue *v)
 {
-    struct account *a = draft->account;
+    return slab_peek(&v->orders, sizeof(struct order));
+}
+
+struct order *core_new_order(struct venue *v, const char *client_order_id)
+{
     struct order *o = slab_take(&v->orders, sizeof *o);
-    *o = *draft;
+    struct account *a = o->account;
     o->index = (int64_t)a->orders_count;
     if (client_order_id[0]) {
         size_t size = strlen(client_order_id) + 1;
@@ -570,10 +578,11 @@ bool venue_is_consistent(const struct venue *v)
         ok &= account_is_consistent(v, v->accounts[i]);
     for (size_t i = 0; i < v->symbols_count; i++) {
         const struct market *m = &v->markets[i];
-        size_t resting = 0;
-        EACH_IN(o, m, QUEUE_BOOK)
-        resting++;
-        ok &= resting == m->resting && (!m->book || book_is_consistent(m->book));
+        struct book_volume volume = { 0 };
+        if (m->book)
+            book_volume(m->book, &volume);
+        ok &= (size_t)(volume.resting_orders[SIDE_BUY] + volume.resting_orders[SIDE_SELL]) == m->resting;
+        ok &= !m->book || book_is_consistent(m->book);
     }
     return ok;
 }

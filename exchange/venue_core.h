@@ -21,7 +21,7 @@ enum queue {
     QUEUE_NONE,
     QUEUE_WAITING, /* for its hours: accepted, or good-till-canceled over night */
     QUEUE_AUCTION, /* opg and cls, accepted or working */
-    QUEUE_BOOK,    /* resting */
+    QUEUE_BOOK,    /* resting: the book's own lists hold it */
     QUEUE_WATCHED, /* stops, and market orders that wait for a price */
     QUEUE_HALTED,  /* until the symbol resumes */
     QUEUE_HELD,    /* legs whose entry has not filled */
@@ -123,8 +123,9 @@ void core_move(struct venue *v, struct order *o, enum queue to);
 /* Among its account's open orders. */
 void core_open(struct venue *v, struct order *o);
 void core_unopen(struct venue *v, struct order *o);
-/* A new order, numbered and open, of the draft. */
-struct order *core_new_order(struct venue *v, const struct order *draft, const char *client_order_id);
+/* Room for the next order, which is none before core_new_order numbers and opens it. */
+struct order *core_draft(struct venue *v);
+struct order *core_new_order(struct venue *v, const char *client_order_id);
 /* Ends an order without an execution. */
 void core_finish(struct venue *v, struct order *o, enum order_status status, enum trade_event_kind kind);
 /* For core_settle: a member of a group something happened to; one whose account can't hold the amount; a market with
