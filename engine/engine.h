@@ -25,7 +25,7 @@ struct engine_settings {
     char key_file[512], secret_file[512];
     char strategies[512], plugins[512], state[512];
     int64_t flatten_deadline, outbox_wait;
-    bool live, flatten, verbose;
+    bool live, flatten, again, verbose;
 };
 
 struct part_extra {         /* what the edge knows of a part, by its number */
@@ -140,6 +140,7 @@ void venue_poll(struct engine *e);           /* timers of lookups and cancels */
 bool venue_moves(const struct engine *e, int symbol); /* an order is open in it */
 bool venue_foreign(struct engine *e, int symbol, int64_t held); /* beyond the books; true: shares of ours are gone */
 void venue_compare(struct engine *e);        /* the books with the broker's positions */
+void venue_same_account(struct engine *e);    /* after a break: a local exchange that started anew has another */
 void venue_ask(struct engine *e);            /* for flatten: positions and open orders */
 void venue_update(struct engine *e, int part, const struct alpaca_order *o, const struct alpaca_trade_update *u);
 bool venue_is_busy(const struct engine *e);

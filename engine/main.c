@@ -29,6 +29,8 @@ static const struct setting settings[] = {
     SETTING_INT64(S, outbox_wait, SETTING_DURATION, .min = 0, .max = HOUR_NS, .fallback = "10s",
                   .help = "How long to wait at the end for the API to take the rest."),
     SETTING_OF_BOOL(S, live, .fallback = "false", .help = "Allow a broker where money is real."),
+    SETTING_OF_BOOL(S, again, .fallback = "true",
+                    .help = "When the sessions of all instances are over, a new start begins anew; otherwise each rests until it is edited."),
     SETTING_OF_BOOL(S, flatten, .fallback = "false", .help = "Cancel and close everything of ours, then end."),
     SETTING_OF_BOOL(S, verbose, .fallback = "false", .help = "Log duties and other details."),
 };
