@@ -269,6 +269,7 @@ static void begin(struct venue *v, int64_t time_ns)
     else if (v->has_session && calendar_previous(&v->session, &v->evening) && v->evening.post_close_ns >= time_ns)
         v->phase = PHASE_POST;
     v->boundary_ns = phase_ends_ns(v);
+    core_skip_actions(v);
 }
 
 static inline void set_now(struct venue *v, int64_t time_ns)
@@ -318,10 +319,12 @@ void venue_instant(struct venue *v, const struct instant *in)
     bool opens = v->boundary_ns == in->time_ns && v->phase == PHASE_PRE;
     if (!opens) /* the print of the open belongs to the session, that of the close too */
         take_trades(v, in);
-    size_t ended = in->bars_are_told ? 0 : in->ended_count, starting = in->bars_are_told ? 0 : in->starting_count;
-    for (size_t i = 0; i < ended; i++)
-        core_bar_ended(v, &in->ended[i]);
-    for (size_t i = 0; i < starting; i++) {
+    for (size_t i = 0; i < in->ended_count; i++)
+        if (!in->ended[i].is_told)
+            core_bar_ended(v, &in->ended[i]);
+    for (size_t i = 0; i < in->starting_count; i++) {
+        if (in->starting[i].is_told)
+            continue;
         struct market *m = &v->markets[in->starting[i].symbol];
         m->start_ns = in->time_ns;
         m->start_open = in->starting[i].bar.open;
@@ -331,7 +334,9 @@ void venue_instant(struct venue *v, const struct instant *in)
         cross_boundary(v);
     if (opens)
         take_trades(v, in);
-    for (size_t i = 0; i < starting; i++) {
+    for (size_t i = 0; i < in->starting_count; i++) {
+        if (in->starting[i].is_told)
+            continue;
         struct market *m = &v->markets[in->starting[i].symbol];
         if (v->phase == PHASE_REGULAR && m->opened_date != v->session.date)
             opening_auction(v, m, m->start_open); /* no 09:30 bar: its first regular one */

@@ -181,6 +181,7 @@ struct price core_auction_reference(const struct venue *v, const struct market *
 
 /* ---- actions.c */
 void core_act(struct venue *v); /* those due on the session's date */
+void core_skip_actions(struct venue *v); /* history: of sessions that have begun */
 
 /* ---- rules.c: each refuses with the broker's words. replaced: NULL, or the order the draft takes the place of. */
 bool rules_request(const struct venue *v, const struct account *a, const struct order_request *q, struct refusal *r);

@@ -396,8 +396,8 @@ static void random_market(struct stream *s, int64_t *price, int64_t now, bool ti
     if (*price < 3 * USD)
         *price = 10 * USD;
     struct symbol_quote q = { 0, { now, { *price - 10000 }, { *price + 10000 }, (int64_t)below(s, 40), (int64_t)below(s, 40) } };
-    struct symbol_bar b = { 0, { now - MINUTE_NS, { *price }, { *price + 50000 }, { *price - 50000 }, { *price + 10000 }, 100 } };
-    struct symbol_bar n = { 0, { now, { *price + 20000 }, PRICE_NONE, PRICE_NONE, PRICE_NONE, 0 } };
+    struct symbol_bar b = { .bar = { now - MINUTE_NS, { *price }, { *price + 50000 }, { *price - 50000 }, { *price + 10000 }, 100 } };
+    struct symbol_bar n = { .bar = { now, { *price + 20000 }, PRICE_NONE, PRICE_NONE, PRICE_NONE, 0 } };
     struct symbol_trade t = { 0, { now, { *price + 10000 }, (int64_t)below(s, 100) } };
     const struct instant in = {
         .time_ns = now, .quotes = &q, .quotes_count = below(s, 2), .ended = &b, .ended_count = !ticks && below(s, 4),
