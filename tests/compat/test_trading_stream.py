@@ -301,11 +301,5 @@ def test_pings_are_answered(me):
 
 # ---- server-sent events
 
-def read_events(reply, count):
-    found = []
-    for line in reply.iter_lines(chunk_size=1):
-        if line.startswith(b"data: "):
-            found.append(json.loads(line[6:]))
-            if len(found) == count:
-                return found
-    return found
+def events_of(reply):
+    return (json.loads(line[6:]) for line in reply.iter_lines(chunk_size=1) if line.startswith(b"data: "))
