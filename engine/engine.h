@@ -142,6 +142,8 @@ bool venue_foreign(struct engine *e, int symbol, int64_t held); /* beyond the bo
 void venue_compare(struct engine *e);        /* the books with the broker's positions */
 void venue_ask(struct engine *e);            /* for flatten: positions and open orders */
 void venue_update(struct engine *e, int part, const struct alpaca_order *o, const struct alpaca_trade_update *u);
+/* trade_bust, trade_correct; part -1: not one of those known now. */
+void venue_correct(struct engine *e, int part, const struct alpaca_trade_update *u);
 bool venue_is_busy(const struct engine *e);
 void venue_residue(struct engine *e);        /* JSON on stdout */
 

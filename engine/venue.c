@@ -119,6 +119,18 @@ void venue_update(struct engine *e, int part, const struct alpaca_order *o, cons
         venue_fees(e, part);
 }
 
+void venue_correct(struct engine *e, int part, const struct alpaca_trade_update *u)
+{
+    const struct alpaca_order *o = &u->order;
+    int64_t filled = o->filled_qty == INT64_MIN ? 0 : o->filled_qty;
+    e->news++;
+    e->compare_at = 1; /* whatever it was: do the books agree with the broker? */
+    e->compare_due = true;
+    if (part < 0 || !runner_correct(e->runner, part, filled, o->filled_avg_price, u->timestamp))
+        log_error("correction_refused", KV_TEXT("client_order_id", o->client_order_id), KV_TEXT("symbol", o->symbol),
+                  KV_INT("filled_qty", filled), KV_TEXT("reason", part < 0 ? "no order known now" : "it cannot be"));
+}
+
 /* ---- fees of executions the stream did not tell */
 
 static void fees_answered(void *ctx, const struct alpaca_reply *reply)
