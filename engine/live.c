@@ -444,6 +444,7 @@ static void on_trades_down(void *ctx, const char *why, bool gone)
     struct engine *e = ctx;
     log_warn("trades_down", KV_TEXT("reason", why), KV_INT("gone", gone));
     e->trades_up = false;
+    e->losses++;
     engine_refreeze(e);
 }
 
@@ -464,6 +465,7 @@ static void on_data_down(void *ctx, const char *why, bool gone)
     struct engine *e = ctx;
     log_warn("data_down", KV_TEXT("reason", why), KV_INT("gone", gone));
     e->data_up = false;
+    e->losses++;
     e->data_lost = true;
     engine_refreeze(e);
 }

@@ -211,6 +211,8 @@ static void sent(void *ctx, const struct alpaca_reply *reply)
         char id[CLIENT_ORDER_ID_SIZE];
         runner_client_order_id(e->runner, part, id);
         x->sending = false;
+        histogram_add(&e->order_took, clock_mono_ns() - x->sent_ns);
+        e->orders_refused += route != ROUTE_ACCEPTED;
         if (route != ROUTE_ACCEPTED)
             log_warn("order_not_accepted", KV_TEXT("client_order_id", id), KV_INT("status", reply->status),
                      KV_TEXT("message", reply->status ? reply->message : reply->text), KV_TEXT("request_id", reply->request_id));
@@ -218,6 +220,9 @@ static void sent(void *ctx, const struct alpaca_reply *reply)
             x->misses = 0;
             venue_look_up(e, part);
         } else {
+            if (route == ROUTE_ACCEPTED)
+                log_info("order_accepted", KV_TEXT("client_order_id", id), KV_TEXT("order_id", runner_part(e->runner, part)->broker_id),
+                         KV_TEXT("request_id", reply->request_id));
             runner_reply(e->runner, part, route, reply->message[0] ? reply->message : reply->text,
                          reply->retry_after_ms > 0 ? reply->retry_after_ms * 1000000 : -1);
         }
@@ -240,6 +245,8 @@ void venue_send(struct engine *e, int part)
              runner_symbol_name(e->runner, p->symbol), p->qty, side_names[p->side], order_type_names[p->type],
              time_in_force_names[p->tif], limit_member, id);
     venue_extra(e, part)->sending = true;
+    venue_extra(e, part)->sent_ns = clock_mono_ns();
+    e->orders_sent++;
     e->news++;
     log_info("order_sent", KV_TEXT("client_order_id", id), KV_TEXT("symbol", runner_symbol_name(e->runner, p->symbol)),
              KV_TEXT("side", side_names[p->side]), KV_INT("qty", p->qty), KV_TEXT("type", order_type_names[p->type]),
