@@ -14,6 +14,8 @@ struct holding {
     int64_t held_qty;         /* micro-shares in open orders that close it */
     int32_t opened_date;      /* New York date when it last left zero */
     bool touched;             /* is listed in account.touched */
+    int32_t open_orders[2];   /* by side ... */
+    int32_t opening_orders[2], resting_orders[2]; /* ... that open; that rest in the book */
 };
 
 /* One execution. */

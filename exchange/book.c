@@ -381,8 +381,8 @@ static __attribute__((noinline)) bool match(struct book *b, uint32_t i)
     return true;
 }
 
-/* Would all of it trade at once? */
-static bool fills(const struct book *b, const struct slot *in)
+/* What of it would not trade at once. */
+static int64_t rest_of(const struct book *b, const struct slot *in)
 {
     uint32_t other = !in->side;
     int64_t left = in->left;
@@ -397,11 +397,13 @@ static bool fills(const struct book *b, const struct slot *in)
             if (may_meet(b, in, &b->slots[j]))
                 left -= b->slots[j].left;
             else if (b->self_trade == BOOK_SELF_TRADE_CANCEL_NEWEST)
-                return false;
+                return left;
         }
     }
-    return left <= 0;
+    return left < 0 ? 0 : left;
 }
+
+static const int32_t any_price[] = { [SIDE_BUY] = BOOK_TICKS_MAX, [SIDE_SELL] = 1 };
 
 static inline bool qty_is_good(int64_t qty)
 {
@@ -412,7 +414,7 @@ enum book_result book_add(struct book *b, const struct book_order *order, uint64
 {
     bool is_market = !price_is_set(order->limit);
     uint32_t side = order->side;
-    int32_t ticks = side == SIDE_BUY ? BOOK_TICKS_MAX : 1;
+    int32_t ticks = any_price[side];
     if (!is_market && UNLIKELY(!ticks_of(b, order->limit, &ticks)))
         return BOOK_BAD_PRICE;
     if (UNLIKELY(!qty_is_good(order->qty)))
@@ -431,7 +433,7 @@ enum book_result book_add(struct book *b, const struct book_order *order, uint64
     *id = id_of(b, i);
 
     enum book_reason reason = BOOK_UNFILLED;
-    if (reaches(side, ticks, b->best[!side]) && (order->tif != BOOK_FOK || fills(b, in)) && !match(b, i)) {
+    if (reaches(side, ticks, b->best[!side]) && (order->tif != BOOK_FOK || rest_of(b, in) == 0) && !match(b, i)) {
         reason = BOOK_SELF_TRADE;
         may_rest = false;
     }
@@ -500,7 +502,50 @@ enum book_result book_cancel(struct book *b, uint64_t id)
     return BOOK_OK;
 }
 
+enum book_result book_take(struct book *b, uint64_t id, int64_t qty)
+{
+    struct slot *s = find(b, id);
+    if (!s)
+        return BOOK_UNKNOWN_ORDER;
+    if (qty <= 0 || qty > s->left)
+        return BOOK_BAD_QTY;
+    if (qty < s->left) {
+        level_at(b, s->ticks)->qty -= qty;
+        s->left -= qty;
+        return BOOK_OK;
+    }
+    take_off(b, book_slot(id));
+    give_back(b, book_slot(id));
+    b->resting--;
+    return BOOK_OK;
+}
+
 /* ---- looking */
+
+uint64_t book_first(const struct book *b, enum side side)
+{
+    return b->best[side] == no_best[side] ? 0 : id_of(b, level_at(b, b->best[side])->first);
+}
+
+uint64_t book_after(const struct book *b, uint64_t id)
+{
+    const struct slot *s = find(b, id);
+    if (!s)
+        return 0;
+    if (s->next)
+        return id_of(b, s->next);
+    int32_t ticks = worse(b, s->side, s->ticks);
+    return ticks == no_best[s->side] ? 0 : id_of(b, level_at(b, ticks)->first);
+}
+
+int64_t book_reach(const struct book *b, const struct book_order *order)
+{
+    int32_t ticks = any_price[order->side];
+    if ((price_is_set(order->limit) && !ticks_of(b, order->limit, &ticks)) || !qty_is_good(order->qty))
+        return 0;
+    const struct slot in = { .left = order->qty, .ticks = ticks, .owner = order->owner, .side = order->side };
+    return order->qty - rest_of(b, &in);
+}
 
 bool book_find(const struct book *b, uint64_t id, struct book_order *out)
 {

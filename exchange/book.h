@@ -22,9 +22,9 @@
 
 struct book;
 
-#define BOOK_QTY_MAX (INT64_C(1) << 40)
+#define BOOK_QTY_MAX (INT64_C(1) << 46)
 enum {
-    BOOK_ORDERS_MAX = 1 << 22,      /* with BOOK_QTY_MAX: no sum over a book can overflow */
+    BOOK_ORDERS_MAX = 1 << 16,      /* with BOOK_QTY_MAX: no sum over a book can overflow */
     BOOK_TICKS_MAX = INT32_MAX - 1, /* highest price, in ticks */
 };
 
@@ -107,6 +107,9 @@ enum book_result book_replace(struct book *b, uint64_t id, int64_t qty, struct p
 
 enum book_result book_cancel(struct book *b, uint64_t id);
 
+/* Somebody outside the book takes qty of a resting order, at most what is left of it. No event: the caller knows. */
+enum book_result book_take(struct book *b, uint64_t id, int64_t qty);
+
 /* The place of an order in an array of orders_max + 2: no two live orders share one. For the caller's tables. */
 static inline uint32_t book_slot(uint64_t id)
 {
@@ -116,6 +119,13 @@ static inline uint32_t book_slot(uint64_t id)
 /* ---- looking */
 /* A resting order: qty is what is left of it. False: not resting. */
 bool book_find(const struct book *b, uint64_t id, struct book_order *out);
+
+/* The first resting order of a side, best price and then time, and the one after it; 0: none. */
+uint64_t book_first(const struct book *b, enum side side);
+uint64_t book_after(const struct book *b, uint64_t id);
+
+/* How much of the order would trade at once. */
+int64_t book_reach(const struct book *b, const struct book_order *order);
 
 struct book_level {
     struct price price;

@@ -35,7 +35,7 @@ struct order {
     bool extended_hours;
     bool opens;                  /* makes a position larger; otherwise it holds shares of one */
     bool is_elected;             /* stop, stop_limit, trailing_stop: it has become a market or limit order */
-    bool cancel_stuck;           /* pending_cancel until venue_release_cancels */
+    bool is_restated;            /* by a split: its quantities are no longer the sums of its fills */
     int64_t qty;                 /* 0: a notional order before its first execution */
     int64_t filled_qty;
     int64_t notional_micros;     /* 0: the order has a qty */
@@ -60,6 +60,7 @@ struct order {
     struct price reserve;        /* opens: buying power kept for each share of it */
     struct price cap;            /* an elected buy stop: the most it pays */
     uint64_t book_id;            /* in the book; 0: not there */
+    enum order_status status_before; /* pending_cancel */
     int queue;                   /* of its market */
     struct order *next, *previous;           /* in that queue, in order of arrival */
     struct order *open_next, *open_previous; /* among its account's open orders */

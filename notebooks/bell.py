@@ -43,8 +43,11 @@ LISTS = {  # method: path, the time that is the index, has it an account
     "decisions": ("/decisions", "timestamp", True),
     "runs": ("/runs", "started_at", True),
     "strategies": ("/strategies", "started_at", True),
+    "position_snapshots": ("/position-snapshots", "timestamp", True),
+    "accounts": ("/accounts", "timestamp", True),
+    "config_errors": ("/config-errors", "timestamp", True),
 }
-TIMES = {"timestamp", "submitted_at", "updated_at", "started_at", "ended_at"}
+TIMES = {"timestamp", "submitted_at", "updated_at", "started_at", "ended_at", "config_changed_at", "config_error_at"}
 WHOLE = {"quantity", "filled_quantity", "fill_quantity", "quantity_traded", "fills", "volume", "sequence", "version", "days"}
 MONEY = {"price", "fee", "fees", "fill_price", "average_price", "limit_price", "market_price", "market_value", "capital",
          "realized_pnl", "unrealized_pnl", "total_pnl"}
@@ -91,15 +94,16 @@ def get(session, url, query):
 
 
 class Api:
-    """The API, for one account. Lists: fills orders order_events positions pnl bars equity decisions runs strategies."""
+    """The API, for one account. Lists: fills orders order_events positions position_snapshots pnl bars equity decisions runs
+    strategies accounts config_errors."""
 
     def __init__(self, url=None, account=None, exchange=None):
         self.url = (url or os.environ.get("BELL_API") or "http://127.0.0.1:8080").rstrip("/")
         self.session = requests.Session()
         self.exchange = exchange or Exchange()
         self.account = account or os.environ.get("BELL_ACCOUNT") or self.newest_account()
-        if self.account not in self.accounts():
-            raise BellError(f"The API has nothing of an account {self.account}. It knows: {', '.join(self.accounts()) or 'none'}.")
+        if self.account not in self.known_accounts():
+            raise BellError(f"The API has nothing of an account {self.account}. It knows: {', '.join(self.known_accounts()) or 'none'}.")
 
     def get(self, path, **query):
         return get(self.session, self.url + path, query).json()
@@ -131,13 +135,13 @@ class Api:
         frame = typed(frame, exact)
         return frame.set_index(index) if index else frame
 
-    def accounts(self):
+    def known_accounts(self):
         found = self.items("/runs") + self.items("/pnl", group_by="account")
         return sorted({row["account"] for row in found})
 
     def newest_account(self):
         """The broker's, if the API knows it; otherwise that of the run that began last."""
-        known = self.accounts()
+        known = self.known_accounts()
         if not known:
             raise BellError(f"{self.url} has no account yet. Trade a week first: ./bell demo")
         try:
@@ -431,7 +435,7 @@ def dollars(value, sign=False):
     if value is None or pd.isna(value):
         return "—"
     rounded = Decimal(str(value)).quantize(Decimal("0.01"))
-    return ("-" if rounded < 0 else "+" if sign else "") + f"${abs(rounded):,.2f}"
+    return ("-" if rounded < 0 else "+" if sign and rounded else "") + f"${abs(rounded):,.2f}"
 
 
 def percent(value, digits=2, sign=False):

@@ -202,7 +202,7 @@ def test_fill_differences():
 # ---- words
 
 def test_words():
-    assert [bell.dollars(v, sign=True) for v in (D("-1234.5"), 0.0, D("-0.001"), None, float("nan"), 2)] == ["-$1,234.50", "+$0.00", "+$0.00", "—", "—", "+$2.00"]
+    assert [bell.dollars(v, sign=True) for v in (D("-1234.5"), 0.0, D("-0.001"), None, float("nan"), 2)] == ["-$1,234.50", "$0.00", "$0.00", "—", "—", "+$2.00"]
     assert (bell.percent(0.1234), bell.percent(None), bell.percent(0.01, 0, sign=True)) == ("12.34 %", "—", "+1 %")
     assert (bell.interval(1, 0.5, None), bell.interval(None, 1, 2)) == ("1.00 [0.50, ∞]", "—")
     assert [bell.duration(pd.Timedelta(v)) for v in ("90s", "185min", "65h")] == ["2 min", "3 h 05", "2 d 17 h"]

@@ -96,7 +96,7 @@ static void orders_trade_by_the_replay_rules(void **state)
           "10:01 submit x buy 1 A limit 9.60 day\n10:02 bar A 9.70 9.80 9.65 9.70",
           WORKS("y") "x:pending_new x:new" },
         { "orders of a symbol trade in order of arrival",
-          "10:00 submit x buy 1 A market day\n10:00 submit y sell 1 A market day\n10:01 start A 10.11",
+          "10:00 submit x buy 1 A market day\n10:00 submit y buy 2 A market day\n10:01 start A 10.11",
           WORKS("x") WORKS("y") "x:fill@10.11 y:fill@10.11" },
         { "a canceled order is gone",
           "10:00 submit x buy 1 A market day\n10:00 cancel x\n10:01 start A 10.11", WORKS("x") "x:canceled" },
@@ -251,10 +251,11 @@ static void refusals_leave_nothing_behind(void **state)
           "10:00 submit z sell 3 A market day",
           WORKS("x") "x:fill@10.00 " WORKS(
               "y") "z! insufficient qty available for order (requested: 3, available: 2)" },
-        { "all of them held: taken as an opening order",
+        { "all of them held",
           "10:00 start A 10.00\n10:00 submit x buy 5 A market day\n10:00 submit y sell 5 A market cls\n"
           "10:00 submit z sell 3 A limit 20.00 day",
-          WORKS("x") "x:fill@10.00 " WORKS("y") "z:pending_new z:new" },
+          WORKS("x") "x:fill@10.00 " WORKS(
+              "y") "z! insufficient qty available for order (requested: 3, available: 0)" },
         { "a cancel gives them back",
           "10:00 start A 10.00\n10:00 submit x buy 5 A market day\n10:00 submit y sell 5 A limit 20.00 day\n"
           "10:00 cancel y\n10:00 submit z sell 5 A market day",
@@ -443,7 +444,7 @@ static void books_add_up_over_random_orders(void **state)
             gained += p->realized_micros;
         }
         assert_true(worth - gained == 100000 * USD);
-        assert_true(s.account->fills_count > 20);
+        assert_true(s.account->fills_count > 10);
         script_close(&s);
     }
 }
