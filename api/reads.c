@@ -549,6 +549,8 @@ void get_readyz(struct call *c)
         problem(c, 503, NULL, "writer: %s", err.text);
         return;
     }
+    if (!record_is_whole(c))
+        return;
     struct db *db = db_pool_take(c->api->readers, &err);
     bool ok = db && db_suspended(db, suspended, sizeof suspended, &err);
     if (db)

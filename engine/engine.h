@@ -28,7 +28,7 @@ struct engine_settings {
     char strategies[512], plugins[512], state[512];
     int64_t flatten_deadline, outbox_wait, metrics_port;
     char metrics_host[64];
-    bool live, flatten, verbose;
+    bool live, flatten, again, verbose;
 };
 
 struct part_extra {         /* what the edge knows of a part, by its number */
@@ -149,6 +149,7 @@ void venue_poll(struct engine *e);           /* timers of lookups and cancels */
 bool venue_moves(const struct engine *e, int symbol); /* an order is open in it */
 bool venue_foreign(struct engine *e, int symbol, int64_t held); /* beyond the books; true: shares of ours are gone */
 void venue_compare(struct engine *e);        /* the books with the broker's positions */
+void venue_same_account(struct engine *e);    /* after a break: a local exchange that started anew has another */
 void venue_ask(struct engine *e);            /* for flatten: positions and open orders */
 void venue_update(struct engine *e, int part, const struct alpaca_order *o, const struct alpaca_trade_update *u);
 /* trade_bust, trade_correct; part -1: not one of those known now. */

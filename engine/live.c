@@ -269,17 +269,17 @@ static void flatten_ended(struct engine *e)
         runner_view(e->runner, i, &v);
         if (v.status == INSTANCE_ENDED)
             continue;
-        if (code == 4) { /* the run goes on at the next start */
+        if (code == 4 || (code == 0 && v.config->plugin)) { /* the run goes on at the next start, with the sessions left to it */
             e->runs[i].version++;
             report_run(&e->report, v.config, &e->runs[i], "stopped", runner_now_ns(e->runner),
-                       "the market is closed: exits are queued for the next open");
+                       code == 4 ? "the market is closed: exits are queued for the next open" : e->stop_reason);
             ledger_put_run(e->ledger, &e->runs[i], v.config->text);
         } else {
             runner_end(e->runner, i, code == 0 ? "stopped" : "failed", e->stop_reason);
         }
     }
     log_info("flatten_ended", KV_INT("exit_code", code), KV_INT("rounds", e->flatten.rounds));
-    engine_over(e, code);
+    engine_over(e, code == 0 && ledger_failed(e->ledger) ? 1 : code); /* whoever watches over it starts it again */
 }
 
 static void flatten_turn(struct engine *e)
@@ -432,6 +432,8 @@ static void on_trades_ready(void *ctx)
     if (first)
         engine_streams_start(e); /* the data stream, and with it the clock, starts when this one listens */
     if (e->started) {
+        if (!first)
+            venue_same_account(e);
         venue_look_up_open(e);
         venue_compare(e);
     }

@@ -32,6 +32,8 @@ static const struct setting settings[] = {
                   .help = "Port of /metrics (Prometheus); 0: none."),
     SETTING_OF_TEXT(S, metrics_host, .fallback = "127.0.0.1", .help = "Address /metrics listens on."),
     SETTING_OF_BOOL(S, live, .fallback = "false", .help = "Allow a broker where money is real."),
+    SETTING_OF_BOOL(S, again, .fallback = "true",
+                    .help = "When the sessions of all instances are over, a new start begins anew; otherwise each rests until it is edited."),
     SETTING_OF_BOOL(S, flatten, .fallback = "false", .help = "Cancel and close everything of ours, then end."),
     SETTING_OF_BOOL(S, verbose, .fallback = "false", .help = "Log duties and other details."),
 };

@@ -1095,6 +1095,14 @@ static void subscribe(struct runner *r)
     }
 }
 
+void runner_rest(struct runner *r, int instance)
+{
+    struct instance *in = r->instances[instance];
+    if (in->plugin->stop)
+        in->plugin->stop(in->state, &in->host);
+    in->status = INSTANCE_ENDED;
+}
+
 void runner_end(struct runner *r, int instance, const char *status, const char *why)
 {
     struct instance *in = r->instances[instance];
@@ -1845,7 +1853,8 @@ void runner_start(struct runner *r)
     r->started = true;
     for (int i = 0; i < r->instances_count; i++) {
         struct instance *in = r->instances[i];
-        if ((in->config->days && in->sessions_done >= in->config->days) || (r->ends_ns && r->session.open_ns >= r->ends_ns))
+        if (in->status == INSTANCE_RUNNING &&
+            ((in->config->days && in->sessions_done >= in->config->days) || (r->ends_ns && r->session.open_ns >= r->ends_ns)))
             in->status = INSTANCE_ENDING;
     }
     for (size_t i = 0; i < r->intents.open_count; i++) {

@@ -167,6 +167,8 @@ int64_t runner_foreign_qty(const struct runner *r, int symbol);
 /* The instance goes on by another configuration, of which only hot settings differ (instance.h). Between two calls of
  * the market only: what is due by it fires with the next runner_time. The one before may be freed afterwards. */
 void runner_change(struct runner *r, int instance, const struct instance_config *config);
+/* Before the start: its run was over already. It is not heard of. */
+void runner_rest(struct runner *r, int instance);
 /* Ends an instance's run now (stop is called, ACTION_END is queued). */
 void runner_end(struct runner *r, int instance, const char *status, const char *why);
 

@@ -257,8 +257,29 @@ static bool only_hot(const struct engine *e, const struct instance_config *is, c
     return known && !cold[0];
 }
 
+/* A run that is over is not begun anew while another's is under way: after a crash each has the sessions left to it. */
+static bool begins_anew(const struct engine *e)
+{
+    bool under_way = false;
+    for (size_t i = 0; i < e->list.count; i++) {
+        const struct ledger_run *run = ledger_run(e->ledger, e->list.items[i].name);
+        under_way = under_way || (run && !run->ended);
+    }
+    return e->settings.again && !under_way;
+}
+
+static bool holds_something(const struct engine *e, const char *instance)
+{
+    char name[INSTANCE_SIZE];
+    for (size_t n = 0; ledger_unsettled(e->ledger, n, name); n++)
+        if (strcmp(name, instance) == 0)
+            return true;
+    return false;
+}
+
 static void begin_runs(struct engine *e, int64_t now_ns)
 {
+    bool anew = begins_anew(e);
     for (size_t i = 0; i < e->list.count; i++) {
         const struct instance_config *c = &e->list.items[i];
         const struct ledger_run *old = ledger_run(e->ledger, c->name);
@@ -267,6 +288,14 @@ static void begin_runs(struct engine *e, int64_t now_ns)
         bool same = old && !old->ended && strcmp(old->config_hash, c->hash) == 0;
         bool resume = same || (old && !old->ended && c->strategy != &orphan && only_hot(e, c, cold, hot, sizeof cold));
         const char *hash = c->plugin ? c->plugin->hash : "";
+        if (old && old->ended && !anew && strcmp(old->config_hash, c->hash) == 0 && !holds_something(e, c->name)) {
+            *run = *old;
+            e->ended_ns[i] = old->started_ns;
+            ledger_restore(e->ledger, e->runner, (int)i, hash, false);
+            runner_rest(e->runner, (int)i);
+            log_info("run_rests", KV_TEXT("strategy", c->name), KV_TEXT("run_id", run->run_id), KV_TEXT("reason", "its sessions are over"));
+            continue;
+        }
         if (old && !old->ended && !resume && c->strategy != &orphan) {
             struct ledger_run ended = *old;
             ended.version++;

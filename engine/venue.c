@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 
 #define LOOKUP_PAUSE_NS (2 * SECOND_NS)
+#define LOOKUP_PAUSE_LOCKSTEP_NS (SECOND_NS / 4) /* the market waits, and its broker is on this machine */
 #define CANCEL_PAUSE_NS SECOND_NS
 enum { MISSES_MAX = 3, FEE_MISSES_MAX = 10 };
 
@@ -196,9 +197,9 @@ static bool take_order(struct engine *e, int part, const json_t *body)
 
 /* ---- POST */
 
-static void look_up_soon(struct part_extra *x)
+static void look_up_soon(const struct engine *e, struct part_extra *x)
 {
-    x->ask_at = clock_mono_ns() + LOOKUP_PAUSE_NS;
+    x->ask_at = clock_mono_ns() + (e->lockstep ? LOOKUP_PAUSE_LOCKSTEP_NS : LOOKUP_PAUSE_NS);
 }
 
 static void sent(void *ctx, const struct alpaca_reply *reply)
@@ -267,7 +268,7 @@ static void looked_up(void *ctx, const struct alpaca_reply *reply)
             x->misses = 0;
         } else if (reply->status == 404 && runner_part(e->runner, part)->state == PART_NEW) {
             if (++x->misses < MISSES_MAX) {
-                look_up_soon(x);
+                look_up_soon(e, x);
             } else if (!x->resent && !e->stopping) {
                 x->resent = true;
                 venue_send(e, part); /* the broker never got it; the same id cannot make a second order */
@@ -277,7 +278,7 @@ static void looked_up(void *ctx, const struct alpaca_reply *reply)
         } else if (reply->status == 404) {
             log_error("order_vanished", KV_INT("sequence", x->sequence), KV_INT("date", x->date));
             if (++x->misses < MISSES_MAX) {
-                look_up_soon(x);
+                look_up_soon(e, x);
             } else { /* once it was there; what is not there cannot fill */
                 struct runner_update gone = { .status = ORDER_CANCELED, .reason = "the broker does not know it any more",
                                               .filled_qty = runner_part(e->runner, part)->filled,
@@ -285,7 +286,7 @@ static void looked_up(void *ctx, const struct alpaca_reply *reply)
                 runner_update(e->runner, part, &gone);
             }
         } else {
-            look_up_soon(x);
+            look_up_soon(e, x);
         }
     }
     engine_turn(e);
@@ -479,6 +480,27 @@ void venue_compare(struct engine *e)
     e->news_compared = e->news;
     e->calls++;
     alpaca_rest_call(e->rest, "GET", "/v2/positions", NULL, compared, e);
+}
+
+static void account_told(void *ctx, const struct alpaca_reply *reply)
+{
+    struct engine *e = ctx;
+    struct alpaca_account account = { 0 };
+    struct err err;
+    e->calls--;
+    if (reply->status == 200 && alpaca_account_decode(reply->body, &account, &err) &&
+        strcmp(account.account_number, e->account) != 0 && !e->over) {
+        log_error("account_changed", KV_TEXT("was", e->account), KV_TEXT("is", account.account_number));
+        snprintf(e->stop_reason, sizeof e->stop_reason, "the broker's account is another one now: %s", account.account_number);
+        engine_over(e, 1); /* nothing of what the books say is there; the next start begins with the new one */
+    }
+    engine_turn(e);
+}
+
+void venue_same_account(struct engine *e)
+{
+    e->calls++;
+    alpaca_rest_call(e->rest, "GET", "/v2/account", NULL, account_told, e);
 }
 
 /* ---- for flatten: first our open orders, then positions */

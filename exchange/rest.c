@@ -292,8 +292,15 @@ void rest_request(void *ctx, const struct http_request *req, struct http_respons
     struct exchange *x = ctx;
     struct call c = { .x = x, .req = req, .res = res, .is_data = strncmp(req->path, "/v2/stocks/", 11) == 0 };
     char id[UUID_SIZE];
+    int64_t began_ns = clock_mono_ns();
     x->requests++;
+    if (meter_answer(x, req, res) || faults_request(x, req, res))
+        return;
     c.now_ns = exchange_now(x);
+    if (faults_before(x, req, res)) {
+        meter_request(x, req->method, NULL, res, began_ns);
+        return;
+    }
     const struct route *route = find_route(&c);
     if (route && login(&c) && is_within_limit(&c)) {
         route->handle(&c);
@@ -306,6 +313,8 @@ void rest_request(void *ctx, const struct http_request *req, struct http_respons
     http_response_header(res, "X-Request-ID", id);
     exchange_pump(x); /* an order may have given the clock somewhere to go */
     res->hold = record_is_dirty(x);
+    faults_after(x, req, res);
+    meter_request(x, req->method, route ? route->path : NULL, res, began_ns);
 }
 
 void rest_replay(struct exchange *x, struct customer *who, const struct http_request *req, struct http_response *res)

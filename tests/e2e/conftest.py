@@ -43,6 +43,7 @@ def get(url, headers=None):
 class Stage:
     def __init__(self, name, ports_at):
         self.var, self.base = VAR / name, PORT_BASE + ports_at
+        self.keys = KEYS
         self.api_url, self.exchange_url = f"http://127.0.0.1:{self.base}", f"http://127.0.0.1:{self.base + 1}"
         self.env = {**os.environ, "BELL_VAR": str(self.var), "BELL_PORT_BASE": str(self.base), "BELL_BUILD": "dev", "NO_COLOR": "1"}
         shutil.rmtree(self.var, ignore_errors=True)
@@ -83,7 +84,7 @@ class Stage:
                 return found
 
     def exchange(self, path):
-        status, body = get(self.exchange_url + path, KEYS)
+        status, body = get(self.exchange_url + path, self.keys)
         assert status == 200, (path, status, body)
         return body
 

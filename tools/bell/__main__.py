@@ -16,10 +16,10 @@ def arguments(argv):
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("command")
     parser.add_argument("words", nargs="*")
-    for name in ("bars", "config", "speed", "seed", "port", "to", "out", "account", "interval"):
+    for name in ("bars", "config", "speed", "seed", "port", "to", "out", "account", "interval", "broker", "feed", "key-file", "secret-file"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--from", dest="start")
-    for name in ("json", "follow", "quick", "list", "once", "schema", "new"):
+    for name in ("json", "follow", "quick", "list", "once", "schema", "new", "live", "compose"):
         parser.add_argument(f"--{name}", action="store_true")
     return parser.parse_intermixed_args(argv)
 
@@ -38,8 +38,9 @@ def status(args):
 def logs(args):
     import parts
     from place import LOG
-    if not args.words or args.words[0] not in parts.BY_NAME:
-        raise Trouble(f"logs wants one of: {' '.join(parts.BY_NAME)}" + (f', not "{args.words[0]}".' if args.words else "."), 2)
+    names = [*parts.BY_NAME, parts.SUPERVISOR]
+    if not args.words or args.words[0] not in names:
+        raise Trouble(f"logs wants one of: {' '.join(names)}" + (f', not "{args.words[0]}".' if args.words else "."), 2)
     path = LOG / f"{args.words[0]}.log"
     if not path.exists():
         raise Trouble(f"{args.words[0]} was not started yet: there is no {path}.")
@@ -70,6 +71,9 @@ def command(name):
     if name in ("demo", "up"):
         import demo
         return getattr(demo, name)
+    if name == "_supervise":
+        import supervisor
+        return supervisor.run
     if name == "exchange":
         import exchange
         return exchange.run
@@ -85,6 +89,9 @@ def command(name):
     if name == "test":
         import checks
         return checks.run
+    if name in ("export", "import"):
+        import transfer
+        return transfer.export if name == "export" else transfer.import_
     if name == "report":
         import notebook
         return notebook.report

@@ -5,14 +5,16 @@ import shutil
 import sys
 import time
 from decimal import Decimal
+from pathlib import Path
 
 import instances
 import parts
 import process
 import report
+import supervisor
 import talk
 import web
-from place import FAILED, LOG, VAR, Trouble, near
+from place import FAILED, INVALID, LOG, SECRETS, VAR, Trouble, near
 
 SYNTHETIC_MONDAY = "2024-03-04"  # where the synthetic week begins unless told otherwise: the same for everybody
 STALL = 60  # seconds without a step of a lockstep market
@@ -22,27 +24,47 @@ DELIVERY = 60  # seconds the API may lag behind the exchange when the market has
 def plan_of(args, speed):
     start = args.start or (None if args.bars or speed == "real" else SYNTHETIC_MONDAY)
     plan = parts.Plan(speed=speed, bars=args.bars, start=start, seed=args.seed)
+    if args.broker and args.broker != "local":
+        plan = parts.Plan(broker=args.broker, live=args.live, feed=args.feed or "iex", start=None)
+        plan.key_file, plan.secret_file = args.key_file or plan.key_file, args.secret_file or plan.secret_file
+        check_keys(plan)
     if args.config:
         plan.config = args.config
     plan.symbols = instances.check(plan)  # complaints come before anything is touched
     return plan
 
 
+def check_keys(plan):
+    """The account's two files, before anything is started."""
+    for what, option, path in (("key", "--key-file", plan.key_file), ("secret", "--secret-file", plan.secret_file)):
+        if not Path(path).is_file():
+            raise Trouble(f"There is no {near(path)} with the account's {what}.", INVALID,
+                          [f"Write it with: mkdir -p {near(SECRETS)}; (umask 077; cat >{near(path)}), a line and Ctrl-D; or name another file: {option} FILE.",
+                           "docs/alpaca.md goes through it."])
+
+
 def start(plan, crew, anew):
-    """A new exchange under the API that stays; anew: with a new account, else with the one its state has."""
-    crew.check_ports([part.name for part in parts.PARTS])
-    for name in ("engine", "streamer", "exchange"):
-        if process.find(name) is not None:
-            talk.step("stopping", f"the {name} of the last run")
-            parts.stop(name)
-    if anew:
+    """A new exchange under the API that stays; anew: with a new account, else with the one its state has. At another's exchange what
+    runs for the same plan runs on."""
+    crew.check_ports([part.name for part in plan.parts()])
+    process.stop(parts.SUPERVISOR, 60)
+    if plan.is_local or plan != parts.saved_plan():
+        for name in ("engine", "streamer", "exchange"):
+            if process.find(name) is not None:
+                talk.step("stopping", f"the {name} of the last run")
+                parts.stop(name)
+    if plan.is_local and anew:
         shutil.rmtree(plan.state, ignore_errors=True)
-    for part in parts.PARTS:
+    plan.save()
+    for part in plan.parts():
         if crew.start(part.name):
             talk.step("started", part.name + (f" on 127.0.0.1:{crew.ports[part.port_names[0]]}" if part.port_names else ""))
 
 
 def say_market(plan):
+    if not plan.is_local:
+        talk.step("broker", parts.broker_urls(plan, {})[0] + (": REAL MONEY" if plan.live else ": paper" if plan.broker == "alpaca" else ""))
+        return
     if plan.bars:
         talk.step("market", f"recorded bars of {near(plan.bars)}" + (f" from {plan.start}" if plan.start else ""))
     else:
@@ -57,13 +79,15 @@ def up(args):
     plan.state = plan.kept_state()
     try:
         say_market(plan)
-        if plan.state.exists() and not args.new:
+        if plan.is_local and plan.state.exists() and not args.new:
             talk.step("resumed", f"where it was left, with the account of then ({near(plan.state)}); --new begins again")
         start(plan, crew, args.new)
+        supervisor.begin()
     except BaseException:
         crew.undo()
         raise
-    talk.say(f"Everything is up. Stop it with ./bell down; look with ./bell status and {parts.api_url(crew.ports)}/api/v1/positions")
+    talk.say(f"Everything is up, and what ends in the middle is started again (./bell logs supervisor). Stop it with ./bell down;\n"
+             f"look with ./bell status and {parts.api_url(crew.ports)}/api/v1/positions")
     return 0
 
 

@@ -1,10 +1,11 @@
 """The parts: how each is started, when it is ready, how long it may take to end, and what status shows."""
 
+import json
 import shutil
 import signal
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Callable
@@ -12,7 +13,7 @@ from typing import Callable
 import process
 import talk
 import web
-from place import BIN, JAR, LOG, QUESTDB, ROOT, STRATEGIES, UNREACHABLE, VAR, Trouble, near, ports, secret
+from place import BIN, JAR, LOG, QUESTDB, ROOT, RUN, SECRETS, STRATEGIES, UNREACHABLE, VAR, Trouble, near, ports, secret
 
 KEYS = {"key": "demo", "secret": "demo"}  # the local exchange opens an account for any pair it has not seen
 DEMO_CASH = 1_000_000
@@ -29,7 +30,25 @@ class Plan:
     seed: str | None = None
     symbols: tuple = ()
     cash: int = DEMO_CASH
+    broker: str = "local"       # our exchange beside us, alpaca, or the URL of another that speaks its protocol
+    live: bool = False          # alpaca's real money
+    feed: str = "iex"
+    key_file: str = str(SECRETS / "alpaca-key")
+    secret_file: str = str(SECRETS / "alpaca-secret")
     state: Path | None = None   # where the exchange keeps its accounts; None: nowhere
+
+    @property
+    def is_local(self):
+        return self.broker == "local"
+
+    def parts(self):
+        return [part for part in PARTS if self.is_local or part.name != "exchange"]
+
+    def save(self):
+        RUN.mkdir(parents=True, exist_ok=True)
+        new = RUN / "plan.new"
+        new.write_text(json.dumps(asdict(self), default=str))
+        new.replace(RUN / "plan.json")
 
     def source(self):
         """Bars of one minute and symbol differ from market to market: each market is a source of its own."""
@@ -39,6 +58,15 @@ class Plan:
         """The folder of this market: its accounts go on where they were when it is brought up again."""
         market = repr((self.bars, self.start, self.seed, sorted(self.symbols), self.cash, self.speed == "real"))
         return VAR / "exchange" / f"{self.source()}-{sha256(market.encode()).hexdigest()[:8]}"
+
+
+def saved_plan():
+    """What the parts were last started for."""
+    try:
+        saved = json.loads((RUN / "plan.json").read_text())
+        return Plan(**saved | {"symbols": tuple(saved["symbols"]), "state": Path(saved["state"]) if saved["state"] else None})
+    except (OSError, ValueError, TypeError, KeyError):
+        return Plan()
 
 
 @dataclass
@@ -58,6 +86,16 @@ def exchange_url(p):
 
 def api_url(p):
     return f"http://127.0.0.1:{p['api']}"
+
+
+def broker_urls(plan, p):
+    """(REST, trade updates, market data, past bars)"""
+    if plan.broker == "alpaca":
+        host = "api.alpaca.markets" if plan.live else "paper-api.alpaca.markets"
+        return f"https://{host}", f"wss://{host}/stream", f"wss://stream.data.alpaca.markets/v2/{plan.feed}", "https://data.alpaca.markets"
+    url = exchange_url(p) if plan.is_local else plan.broker.rstrip("/")
+    streams = "ws" + url.removeprefix("http")
+    return url, f"{streams}/stream", f"{streams}/v2/{plan.feed}", url
 
 
 def broker_headers():
@@ -96,7 +134,9 @@ def _questdb_ready(p):
 # ---- ours
 
 def _api_argv(_plan, p):
-    return [BIN / "bell-api", "--host", "127.0.0.1", "--port", p["api"], "--database-port", p["pg"],
+    scratch = VAR / "tmp"
+    scratch.mkdir(parents=True, exist_ok=True)
+    return [BIN / "bell-api", "--scratch", scratch, "--host", "127.0.0.1", "--port", p["api"], "--database-port", p["pg"],
             "--database-user", "bell", "--password-file", secret("questdb")]
 
 
@@ -115,20 +155,28 @@ def exchange_argv(plan, p):
     return argv
 
 
-def _keys():
-    return ["--key-file", secret("key", KEYS["key"]), "--secret-file", secret("secret", KEYS["secret"])]
+def _keys(plan):
+    files = (secret("key", KEYS["key"]), secret("secret", KEYS["secret"])) if plan.is_local else (plan.key_file, plan.secret_file)
+    return ["--key-file", files[0], "--secret-file", files[1], *(["--live"] if plan.live else [])]
 
 
 def _streamer_argv(plan, p):
-    return [BIN / "bell-streamer", "--port", p["relay"], "--rest-url", exchange_url(p),
-            "--trades-url", f"ws://127.0.0.1:{p['exchange']}/stream", "--data-url", f"ws://127.0.0.1:{p['exchange']}/v2/iex",
-            "--api-url", api_url(p), "--state", VAR / "streamer", "--source", plan.source(), *_keys()]
+    source = ["--source", plan.source()] if plan.is_local else []
+    rest, trades, data, _ = broker_urls(plan, p)
+    return [BIN / "bell-streamer", "--port", p["relay"], "--rest-url", rest, "--trades-url", trades, "--data-url", data,
+            "--api-url", api_url(p), "--state", VAR / "streamer", *source, *_keys(plan)]
 
 
 def engine_argv(plan, p):
-    return [BIN / "bell-engine", "--rest-url", exchange_url(p),
-            "--trades-url", f"ws://127.0.0.1:{p['relay']}/stream", "--data-url", f"ws://127.0.0.1:{p['relay']}/v2/iex",
-            "--api-url", api_url(p), "--strategies", plan.config, "--plugins", STRATEGIES, "--state", VAR / "engine", *_keys()]
+    rest, _, _, bars = broker_urls(plan, p)
+    relay = f"ws://127.0.0.1:{p['relay']}"
+    return [BIN / "bell-engine", "--rest-url", rest, "--trades-url", f"{relay}/stream", "--data-url", f"{relay}/v2/{plan.feed}", "--bars-url", bars,
+            "--api-url", api_url(p), "--strategies", plan.config, "--plugins", STRATEGIES, "--state", VAR / "engine", *_keys(plan)]
+
+
+def _engine_ready(_p):
+    with open(LOG / "engine.log", "rb") as log:
+        return b" event=run_" in log.read(1 << 20)
 
 
 PARTS = [
@@ -138,10 +186,11 @@ PARTS = [
          lambda p: web.request(exchange_url(p) + "/v2/clock", broker_headers())[0] == 200, 20),
     Part("api", ("api",), _api_argv, lambda p: web.request(api_url(p) + "/readyz")[0] == 200, 60),
     Part("streamer", ("relay",), _streamer_argv, lambda p: process.port_answers(p["relay"]), 30),
-    Part("engine", (), engine_argv, lambda p: True, 150),
+    Part("engine", (), engine_argv, _engine_ready, 150),
 ]
 BY_NAME = {part.name: part for part in PARTS}
 
+SUPERVISOR = "supervisor"  # supervisor.py
 REVIVALS = 3  # of one part in one demo
 READY_WITHIN = 60  # seconds; QuestDB after a crash is the slowest
 
@@ -187,6 +236,8 @@ class Crew:
         self.started.append(name)
         while True:
             if process.find(name) is None:
+                if name == "engine" and process.last_status(name) == 0:
+                    break  # nothing was left to do
                 self.failed(name, f"{name} ended at once (status {process.last_status(name)}).")
             try:
                 if part.is_ready(self.ports):
@@ -241,18 +292,19 @@ def flatten():
     """(engine's status, lines it said): stops the engine, which ends flat; one that died is started just for that. (None, []):
     there is neither engine nor exchange."""
     talk.step("flatten", "entries frozen, orders cancelled, positions closed")
+    p, plan = ports(), saved_plan()
     if process.find("engine") is not None:
         return stop("engine"), process.log_tail("engine", 5)
-    p = ports()
-    if process.find("exchange") is None:
+    if plan.is_local and process.find("exchange") is None:
         return None, []
-    done = subprocess.run([*map(str, engine_argv(Plan(), p)), "--flatten"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = subprocess.run([*map(str, engine_argv(plan, p)), "--flatten"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     return done.returncode, [*done.stdout.splitlines(), *done.stderr.splitlines()[-5:]]
 
 
 def stop_all():
     """The parts in order; the status to leave with: the engine's when it did not end flat."""
     status, stopped = 0, 0
+    process.stop(SUPERVISOR, 60)
     for part in reversed(PARTS):
         if process.find(part.name) is None:
             process.stop(part.name, 0)
@@ -272,15 +324,19 @@ def stop_all():
     return status
 
 
+def _since(pid):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(process.started_at(pid)))
+
+
 def describe(detail=True):
     """What status shows, one dict a part. detail: with what the running ones say of themselves."""
-    p, rows = ports(), []
-    for part in PARTS:
+    p, plan, rows = ports(), saved_plan(), []
+    for part in PARTS if process.find("exchange") else plan.parts():
         pid, code = process.find(part.name), process.exit_status(part.name)
         row = {"part": part.name, "state": "stopped", "pid": pid, "port": p[part.port_names[0]] if part.port_names else None,
                "since": None, "detail": ""}
         if pid is not None:
-            row["since"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(process.started_at(pid)))
+            row["since"] = _since(pid)
             try:
                 row["state"] = "running" if part.is_ready(p) else "not ready"
                 row["detail"] = _DETAIL[part.name](p) if detail and part.name in _DETAIL and row["state"] == "running" else ""
@@ -290,6 +346,12 @@ def describe(detail=True):
             row["state"] = "finished" if part.name == "engine" and code == 0 else "stopped" if code in (0, 143) else "failed"
             row["detail"] = f"{ENGINE_STATUS.get(code, f'status {code}') if part.name == 'engine' else f'status {code}'}" if code not in (0, 143) else ""
         rows.append(row)
+    pid = process.find(SUPERVISOR)
+    if pid is not None:
+        said = [line for line in process.log_tail(SUPERVISOR, 1000) if "restart" in line]
+        market = "" if plan.is_local else f"broker {broker_urls(plan, p)[0]}"
+        rows.append({"part": SUPERVISOR, "state": "running", "pid": pid, "port": None, "since": _since(pid),
+                     "detail": ", ".join(filter(None, [market, f"{len(said)} restarts, the last: {said[-1]}" if said else ""]))})
     return rows
 
 

@@ -1,7 +1,8 @@
 """Child processes that outlive this one: start, find again, stop.
 
 Each part runs in a session of its own (Ctrl-C does not reach it), under a small sh that notes its exit
-status. var/run/PART.pid holds "PID STARTTIME": a pid that was given to another process since is not ours."""
+status. var/run/PART.pid holds "PID STARTTIME": a pid that was given to another process since is not ours. PART.asked is
+there when its end was asked for: nobody starts it again."""
 
 import errno
 import os
@@ -66,6 +67,11 @@ def last_status(name):
     return exit_status(name)
 
 
+def was_asked(name):
+    """To end, since it was started."""
+    return (RUN / f"{name}.asked").exists()
+
+
 def program_changed(pid):
     """The running program is not the one on disk any more."""
     try:
@@ -79,6 +85,7 @@ def start(name, argv, env=None):
     LOG.mkdir(parents=True, exist_ok=True)
     out, log = RUN / f"{name}.exit", LOG / f"{name}.log"
     out.unlink(missing_ok=True)
+    (RUN / f"{name}.asked").unlink(missing_ok=True)
     log.write_bytes(b"")
     keeper = subprocess.Popen(
         ["/bin/sh", "-c", _KEEPER, "bell", str(out), str(log), *map(str, argv)],
@@ -96,6 +103,8 @@ def start(name, argv, env=None):
 def stop(name, patience, sig=signal.SIGTERM):
     """Asks it to end and waits. Returns its exit status, None when it did not run. After `patience` seconds it is
     killed, and the status is 137."""
+    if RUN.is_dir():
+        (RUN / f"{name}.asked").touch()
     pid = find(name)
     if pid is None:
         (RUN / f"{name}.pid").unlink(missing_ok=True)
