@@ -25,6 +25,8 @@ ELSEWHERE = {
     "./bell demo --bars DIR*": "tests/e2e/test_week.py",
     "./bell demo --config my-strategies": "tests/e2e/test_manners.py",
     "./bell down": "tests/e2e/test_stop.py",
+    "./bell export FILE": "tests/e2e/test_transfer.py",
+    "./bell import FILE": "tests/e2e/test_transfer.py",
     "./bell flatten": "tests/e2e/test_stop.py",
     "./bell exchange*": "tests/e2e/test_exchange.py",
     "./bell watch": "tests/e2e/test_watch.py",
