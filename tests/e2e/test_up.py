@@ -98,6 +98,9 @@ def test_a_week_at_another_broker_over_deaths_and_a_stop(at):
     assert up.returncode == 0, up.stderr
     stage.wait("the last session's end", lambda: stage.status()["engine"]["state"] == "finished", 180)
     fills = compared(stage)
+    seen = stage.bell("watch", "--once")    # by the broker's clock and account
+    assert seen.returncode == 0 and re.search(rf"(?m)^all +{len(fills)} ", seen.stdout), seen
+    assert stage.exchange("/v2/account")["account_number"] in seen.stdout and "New York" in seen.stdout and "not running" not in seen.stdout
     assert {r["strategy"]: r["run_id"] for r in stage.items("/runs")} == runs, "the runs went on, they did not begin anew"
     assert {r["status"] for r in stage.items("/runs")} == {"finished"}
     assert {f["timestamp"][:10] for f in fills if f["strategy"] == "brief"} == {DATES[0]}

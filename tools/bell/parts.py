@@ -102,6 +102,14 @@ def broker_headers():
     return {"APCA-API-KEY-ID": KEYS["key"], "APCA-API-SECRET-KEY": KEYS["secret"]}
 
 
+def key_headers(plan):
+    """For another's exchange, from the two files. Without them nobody asks it."""
+    try:
+        return {name: Path(path).read_text().strip() for name, path in (("APCA-API-KEY-ID", plan.key_file), ("APCA-API-SECRET-KEY", plan.secret_file))}
+    except OSError as e:
+        raise web.Unreachable(e.filename, e.strerror) from e
+
+
 # ---- QuestDB: api/db/server.conf says how it is run; ports and passwords come from here
 
 def _questdb_argv(_plan, _p):
