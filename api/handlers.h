@@ -89,6 +89,7 @@ void reply_one(struct call *c, const struct table *t, const void *record);
 handler post_records;          /* struct ingest */
 handler get_fills, get_orders, get_order, get_positions, get_pnl, get_runs, get_run, get_strategies, get_strategy;
 handler get_rows;              /* struct table: read from the database */
+handler get_order_events;      /* struct table */
 handler get_bars;
 handler get_healthz, get_readyz, get_version, get_openapi, get_metrics, get_export, post_import;
 

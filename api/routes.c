@@ -47,7 +47,7 @@ static const struct route {
     { "GET", V1 "/orders", get_orders, ROUTE_LIST,
       FILTER_LIST | FILTER_RANGE | WHO | FILTER_SYMBOL | FILTER_RUN | FILTER_STATUS, NULL },
     { "GET", V1 "/orders/:id", get_order, ROUTE_PLAIN, FILTER_ACCOUNT, NULL },
-    { "GET", V1 "/order-events", get_rows, ROUTE_LIST,
+    { "GET", V1 "/order-events", get_order_events, ROUTE_LIST,
       FILTER_LIST | FILTER_RANGE | WHO | FILTER_SYMBOL | FILTER_ORDER | FILTER_EVENT, &event_table },
     { "GET", V1 "/positions", get_positions, ROUTE_LIST,
       FILTER_LIST | WHO | FILTER_SYMBOL | FILTER_RUN | FILTER_FLAT, NULL },

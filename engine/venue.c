@@ -120,6 +120,18 @@ void venue_update(struct engine *e, int part, const struct alpaca_order *o, cons
         venue_fees(e, part);
 }
 
+void venue_correct(struct engine *e, int part, const struct alpaca_trade_update *u)
+{
+    const struct alpaca_order *o = &u->order;
+    int64_t filled = o->filled_qty == INT64_MIN ? 0 : o->filled_qty;
+    e->news++;
+    e->compare_at = 1; /* whatever it was: do the books agree with the broker? */
+    e->compare_due = true;
+    if (part < 0 || !runner_correct(e->runner, part, filled, o->filled_avg_price, u->timestamp))
+        log_error("correction_refused", KV_TEXT("client_order_id", o->client_order_id), KV_TEXT("symbol", o->symbol),
+                  KV_INT("filled_qty", filled), KV_TEXT("reason", part < 0 ? "no order known now" : "it cannot be"));
+}
+
 /* ---- fees of executions the stream did not tell */
 
 static void fees_answered(void *ctx, const struct alpaca_reply *reply)
@@ -200,6 +212,8 @@ static void sent(void *ctx, const struct alpaca_reply *reply)
         char id[CLIENT_ORDER_ID_SIZE];
         runner_client_order_id(e->runner, part, id);
         x->sending = false;
+        histogram_add(&e->order_took, clock_mono_ns() - x->sent_ns);
+        e->orders_refused += route != ROUTE_ACCEPTED;
         if (route != ROUTE_ACCEPTED)
             log_warn("order_not_accepted", KV_TEXT("client_order_id", id), KV_INT("status", reply->status),
                      KV_TEXT("message", reply->status ? reply->message : reply->text), KV_TEXT("request_id", reply->request_id));
@@ -207,6 +221,9 @@ static void sent(void *ctx, const struct alpaca_reply *reply)
             x->misses = 0;
             venue_look_up(e, part);
         } else {
+            if (route == ROUTE_ACCEPTED)
+                log_info("order_accepted", KV_TEXT("client_order_id", id), KV_TEXT("order_id", runner_part(e->runner, part)->broker_id),
+                         KV_TEXT("request_id", reply->request_id));
             runner_reply(e->runner, part, route, reply->message[0] ? reply->message : reply->text,
                          reply->retry_after_ms > 0 ? reply->retry_after_ms * 1000000 : -1);
         }
@@ -229,6 +246,8 @@ void venue_send(struct engine *e, int part)
              runner_symbol_name(e->runner, p->symbol), p->qty, side_names[p->side], order_type_names[p->type],
              time_in_force_names[p->tif], limit_member, id);
     venue_extra(e, part)->sending = true;
+    venue_extra(e, part)->sent_ns = clock_mono_ns();
+    e->orders_sent++;
     e->news++;
     log_info("order_sent", KV_TEXT("client_order_id", id), KV_TEXT("symbol", runner_symbol_name(e->runner, p->symbol)),
              KV_TEXT("side", side_names[p->side]), KV_INT("qty", p->qty), KV_TEXT("type", order_type_names[p->type]),

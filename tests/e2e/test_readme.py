@@ -17,13 +17,17 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "strategies/RE
 PROGRAMS = r"\./bell|curl|docker|docker-compose|cmake|ctest|ninja|pip|python3?|jupyter|git|sudo|apt|apt-get|[A-Z_]+=\S+ \./bell"
 
 HERE = ["curl *", "./bell status", "./bell help", "./bell logs engine", "./bell check-config", "./bell check-config DIR", "./bell check-config --schema",
-        "./bell settings", "./bell backtest my-strategies/momentum.yaml", "./bell watch --once", "./bell test --list"]
+        "./bell settings", "./bell backtest my-strategies/momentum.yaml", "./bell backtest my-strategies/momentum.yaml --out DIR", "./bell backtest my-strategies --json",
+        "BELL_INSTANCE_MOMENTUM_* ./bell backtest my-strategies/momentum.yaml", "./bell watch --once", "./bell test --list"]
 
 ELSEWHERE = {
     "./bell demo": "tests/e2e/conftest.py",
     "./bell demo --bars DIR*": "tests/e2e/test_week.py",
     "./bell demo --config my-strategies": "tests/e2e/test_manners.py",
+    "./bell up": "tests/e2e/test_up.py",
     "./bell down": "tests/e2e/test_stop.py",
+    "./bell export FILE": "tests/e2e/test_transfer.py",
+    "./bell import FILE": "tests/e2e/test_transfer.py",
     "./bell flatten": "tests/e2e/test_stop.py",
     "./bell exchange*": "tests/e2e/test_exchange.py",
     "./bell watch": "tests/e2e/test_watch.py",

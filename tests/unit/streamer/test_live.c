@@ -190,7 +190,7 @@ static void start_streamer(struct world *w)
 
 static void on_order(void *ctx, const struct alpaca_reply *reply);
 
-/* Every few ticks the first engine buys, and acknowledges only when the reply is there. */
+/* Every few ticks the first engine buys or sells, and acknowledges only when the reply is there. */
 static void acknowledge(struct engine *e)
 {
     struct world *w = e->world;
@@ -205,7 +205,8 @@ static void acknowledge(struct engine *e)
         return;
     }
     e->acked = e->tick; /* sent from on_order */
-    snprintf(body, sizeof body, "{\"symbol\":\"SPY\",\"qty\":\"10\",\"side\":\"buy\",\"type\":\"market\","
+    /* Of one side: the other would be refused while one is open (wash trade). */
+    snprintf(body, sizeof body, "{\"symbol\":\"SPY\",\"qty\":\"1\",\"side\":\"buy\",\"type\":\"market\","
                                 "\"time_in_force\":\"day\",\"client_order_id\":\"bell.test.20131007.%d\"}",
              w->orders_sent + 1);
     w->orders_sent++;
