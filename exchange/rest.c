@@ -84,10 +84,16 @@ bool parameter_word(struct call *c, const char *name, const char *const *words, 
     return true;
 }
 
+const char *after_comma(const char *list)
+{
+    const char *comma = strchr(list, ',');
+    return comma ? comma + 1 : NULL;
+}
+
 bool parameter_words(struct call *c, const char *name, const char *const *words, const char *expected)
 {
     char word[32];
-    for (const char *at = parameter_text(c, name); at; at = strchr(at, ','), at += at != NULL) {
+    for (const char *at = parameter_text(c, name); at; at = after_comma(at)) {
         snprintf(word, sizeof word, "%.*s", (int)strcspn(at, ","), at);
         if (name_index(words, word) < 0)
             return parameter_refuse(c, name, expected);
@@ -143,7 +149,7 @@ bool parameter_date(struct call *c, const char *name, int32_t *value)
 bool parameter_lists(const char *list, const char *name)
 {
     size_t len = strlen(name);
-    for (const char *at = list; at; at = strchr(at, ','), at += at != NULL)
+    for (const char *at = list; at; at = after_comma(at))
         if (strncmp(at, name, len) == 0 && (at[len] == ',' || at[len] == '\0'))
             return true;
     return false;

@@ -4,6 +4,7 @@ In lockstep what goes wrong costs time and nothing else: the fills are those of 
 the market runs on while the parts find out, so decisions may differ; what was traded is recorded to the last share."""
 
 import json
+import urllib.request
 from decimal import Decimal
 
 import madeup
@@ -46,32 +47,69 @@ def market(tmp_path_factory):
     return madeup.write(tmp_path_factory.mktemp("market"), DATES, ["LMN", "QQT", "ZZX"], seed=11)
 
 
-def trade(stage, market, tmp_path, faults, dates, *words):
+def options(market, tmp_path, faults, dates):
+    """Words and environment of a ./bell whose exchange has these faults."""
     file = tmp_path / "faults.json"
     file.write_text(json.dumps({"seed": 8, "faults": faults}))
     config = write_instances(tmp_path / "instances", TRADERS, len(dates))
-    report = stage.demo("--bars", market, "--from", dates[0], "--config", config, *words,
-                        env={"BELL_EXCHANGE_FAULTS": str(file), "BELL_EXCHANGE_ALLOW_FAULTS": "true", "BELL_STREAMER_RECONCILE": "2s"})
-    assert report["reconciled"] and report["exchange_fills"] > 10
+    return (["--bars", market, "--from", dates[0], "--config", config],
+            {"BELL_EXCHANGE_FAULTS": str(file), "BELL_EXCHANGE_ALLOW_FAULTS": "true", "BELL_STREAMER_RECONCILE": "2s"})
+
+
+def executions(stage):
+    return sorted(a["id"].split("::")[1] for a in stage.exchange_fills())
+
+
+def recorded(stage):
+    account = stage.exchange("/v2/account")["account_number"]
+    return stage.items("/fills", account=account, limit=500)
+
+
+def all_happened(stage):
+    """And is over."""
     hits = [f["hits"] for f in stage.exchange("/v1/faults")["faults"]]
     assert all(hits), f"what never happened shows nothing: {hits}"
-    account = stage.exchange("/v2/account")["account_number"]
-    fills = stage.items("/fills", account=account, limit=500)
-    # The demo has compared record and exchange; here once more, without its help.
-    assert sorted(f["execution_id"] for f in fills) == sorted(a["id"].split("::")[1] for a in stage.exchange_fills())
-    assert stage.exchange("/v2/positions") == [] and stage.exchange("/v2/orders?status=open") == []
-    orders = [o["client_order_id"] for o in stage.exchange("/v2/orders?status=all&limit=500")]
-    assert len(set(orders)) == len(orders)
-    return fills
+    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+        urllib.request.Request(f"{stage.exchange_url}/v1/faults", method="DELETE"), timeout=30).close()
+
+
+def signed(rows):
+    """{symbol: shares} of positions, here or there, without those that are none."""
+    total = {}
+    for row in rows:
+        qty = Decimal(row.get("qty") or row["quantity"])
+        total[row["symbol"]] = total.get(row["symbol"], 0) + (-abs(qty) if row.get("side") == "short" else qty)
+    return {symbol: qty for symbol, qty in total.items() if qty}
 
 
 @pytest.mark.parametrize("what", LOCKSTEP)
 def test_lockstep_trades_what_an_undisturbed_week_trades(stage, market, tmp_path, what):
-    fills = trade(stage, market, tmp_path, LOCKSTEP[what], DATES, "--speed", "max")
+    words, env = options(market, tmp_path, LOCKSTEP[what], DATES)
+    report = stage.demo(*words, "--speed", "max", env=env)
+    assert report["reconciled"] and report["exchange_fills"] > 10
+    all_happened(stage)
+    fills = recorded(stage)
+    # The demo has compared record and exchange; here once more, without its help.
+    assert sorted(f["execution_id"] for f in fills) == executions(stage)
+    assert stage.exchange("/v2/positions") == [] and stage.exchange("/v2/orders?status=open") == []
     traded = [oracle.Fill(f["strategy"], oracle.seconds(f["timestamp"]), f["symbol"], f["side"], int(f["quantity"]), Decimal(f["price"])) for f in fills]
     assert oracle.merged(traded) == oracle.expected(oracle.Market(market), TRADERS, DATES[0], len(DATES))
 
 
 @pytest.mark.parametrize("what", SPEED)
 def test_the_record_is_the_exchange_s(stage, market, tmp_path, what):
-    trade(stage, market, tmp_path, SPEED[what], DATES[-1:], "--speed", "1800")
+    words, env = options(market, tmp_path, SPEED[what], DATES[-1:])
+    up = stage.bell("up", "--new", *words, "--speed", "1800", env=env)
+    assert up.returncode == 0, up.stderr
+    ended = stage.var / "run/engine.exit"
+    stage.wait("the engine's end", ended.exists, 120)
+    all_happened(stage)
+    stage.wait("the record", lambda: sorted(f["execution_id"] for f in recorded(stage)) == executions(stage), 60)
+    assert len(executions(stage)) > 4
+    account = stage.exchange("/v2/account")["account_number"]
+    held = stage.exchange("/v2/positions")
+    assert signed(stage.items("/positions", account=account)) == signed(held)
+    # Two seconds of the world are an hour here: it may not get out in time, but then it says so.
+    assert ended.read_text() == ("3\n" if held or stage.exchange("/v2/orders?status=open") else "0\n")
+    orders = [o["client_order_id"] for o in stage.exchange("/v2/orders?status=all&limit=500")]
+    assert len(set(orders)) == len(orders)
