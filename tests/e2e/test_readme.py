@@ -17,7 +17,8 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "strategies/RE
 PROGRAMS = r"\./bell|curl|docker|docker-compose|cmake|ctest|ninja|pip|python3?|jupyter|git|sudo|apt|apt-get|[A-Z_]+=\S+ \./bell"
 
 HERE = ["curl *", "./bell status", "./bell help", "./bell logs engine", "./bell check-config", "./bell check-config DIR", "./bell check-config --schema",
-        "./bell settings", "./bell backtest my-strategies/momentum.yaml", "./bell watch --once", "./bell test --list"]
+        "./bell settings", "./bell backtest my-strategies/momentum.yaml", "./bell backtest my-strategies/momentum.yaml --out DIR", "./bell backtest my-strategies --json",
+        "BELL_INSTANCE_MOMENTUM_* ./bell backtest my-strategies/momentum.yaml", "./bell watch --once", "./bell test --list"]
 
 ELSEWHERE = {
     "./bell demo": "tests/e2e/conftest.py",
