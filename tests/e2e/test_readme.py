@@ -24,6 +24,7 @@ ELSEWHERE = {
     "./bell demo": "tests/e2e/conftest.py",
     "./bell demo --bars DIR*": "tests/e2e/test_week.py",
     "./bell demo --config my-strategies": "tests/e2e/test_manners.py",
+    "./bell up": "tests/e2e/test_up.py",
     "./bell down": "tests/e2e/test_stop.py",
     "./bell export FILE": "tests/e2e/test_transfer.py",
     "./bell import FILE": "tests/e2e/test_transfer.py",

@@ -126,6 +126,8 @@ PNL = [  # the second look, is a line due?
     ("the same minute, other figures", {"clock": clock(MONDAY + timedelta(seconds=5)), "strategies": [strategy("a", "7")]}, False),
     ("a new minute of an open market", {"clock": clock(MONDAY + timedelta(minutes=1))}, True),
     ("a new minute of a closed one", {"clock": clock(MONDAY + timedelta(minutes=1), False)}, False),
+    ("no clock", {"clock": None}, False),
+    ("no clock, other figures", {"clock": None, "strategies": [strategy("a", "7")]}, True),
     ("a new minute of a closed one, other figures", {"clock": clock(MONDAY + timedelta(minutes=1), False), "strategies": [strategy("a", "7")]}, True),
 ]
 
@@ -135,6 +137,16 @@ def test_a_line_of_pnl_a_minute(change, due):
     teller = watch.Teller()
     teller.tell(full())
     assert kinds(teller.tell(full(**change))) == ["pnl"] * due
+
+
+@pytest.mark.parametrize("look", [watch.Look(), full(clock=None), full(account=None), full(clock=None, equity=None, positions=[], orders=[], fills=[], strategies=[], total=None)],
+                         ids=["nothing", "no clock", "no account", "no record"])
+def test_whatever_is_missing_is_told_and_shown(look):
+    teller = watch.Teller()
+    for each in (look, full(), look, full(account="PA2"), look):
+        for event in teller.tell(each):
+            assert watch.sentence(event) and json.dumps(event, default=str)
+    assert len(texts(look, 80, 24)) == 24
 
 
 # ---- sessions, by an exchange made here

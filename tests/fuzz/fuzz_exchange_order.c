@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const uint64_t bits[2] = { 1, 2 };
     const struct venue_options options = { .cash_micros = 100000 * USD };
     const int64_t now = calendar_ns(20131007, 10 * 3600);
-    const struct symbol_bar start = { 0, { .open_time_ns = now, .open = { 100 * USD } } };
+    const struct symbol_bar start = { .bar = { .open_time_ns = now, .open = { 100 * USD } } };
     const struct instant in = { .time_ns = now, .starting = &start, .starting_count = 1 };
     struct err err;
     json_t *body = json_read((const char *)data, size, &err);

@@ -261,7 +261,8 @@ class Teller:
         minute = now and now.replace(second=0, microsecond=0)
         figures = [(r["strategy"], r["fills"], *(r[k] for k in FIGURES)) for r in look.strategies]
         changed, stands, self.now = figures != self.figures, now == self.now, now
-        if not look.strategies or not (changed and (stands or minute != self.told) or minute != self.told and look.clock["is_open"]):
+        due = minute != self.told and (changed or now is not None and look.clock["is_open"]) or changed and stands
+        if not look.strategies or not due:
             return []
         self.told, self.figures = minute, figures
         rows = [{k: str(v) if k in FIGURES else v for k, v in row.items()} for row in (*look.strategies, look.total)]
