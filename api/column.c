@@ -183,6 +183,39 @@ bool column_from_db(const struct column *c, const char *text, void *record)
     return false;
 }
 
+bool text_is_utf8(const char *text)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    while (*c) {
+        int more = *c < 0x80 ? 0 : *c >= 0xc2 && *c < 0xe0 ? 1 : *c >= 0xe0 && *c < 0xf0 ? 2
+                 : *c >= 0xf0 && *c < 0xf5 ? 3 : -1;
+        if (more < 0 || (*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) ||
+            (*c == 0xf0 && c[1] < 0x90) || (*c == 0xf4 && c[1] > 0x8f))
+            return false;
+        for (c++; more > 0; more--, c++)
+            if ((*c & 0xc0) != 0x80)
+                return false;
+    }
+    return true;
+}
+
+bool column_from_csv(const struct column *c, const char *text, void *record)
+{
+    if (c->kind == COLUMN_MONEY && *text) {
+        struct price price;
+        bool ok = price_parse(text, strlen(text), &price) && price_is_set(price);
+        memcpy((char *)record + c->offset, &price.micros, sizeof price.micros);
+        return ok;
+    }
+    bool is_text = c->kind == COLUMN_TEXT || c->kind == COLUMN_LONG_TEXT;
+    return column_from_db(c, *text || is_text ? text : NULL, record);
+}
+
+bool column_is_exported(const struct column *c)
+{
+    return (c->sql || c->packed) && !c->derived;
+}
+
 /* ---- packed */
 
 static const struct { char plain, letter; } escapes[] = { { '\\', '\\' }, { '\t', 't' }, { '\n', 'n' }, { '\r', 'r' } };

@@ -32,6 +32,7 @@ struct column {
                           it costs. LONG_TEXT comes last */
     bool null;         /* TEXT: "" is nothing */
     bool hidden;       /* not in replies */
+    bool derived;      /* not in exports: table->derive gives it */
 };
 
 #define COLUMN(type, member, kind_, ...) \
@@ -69,6 +70,12 @@ enum { PACKED_HEAD = 1024 }; /* characters: what comes before a LONG_TEXT is sho
 
 /* Where a record stands in the order of its keys: for a cursor. */
 void record_key(const struct table *t, const void *record, char *out, size_t size);
+
+bool text_is_utf8(const char *text);
+/* From a cell of our own CSV. LONG_TEXT keeps the pointer. False: it is none of this column. */
+bool column_from_csv(const struct column *c, const char *text, void *record);
+/* Is it stored, and told in an export? */
+bool column_is_exported(const struct column *c);
 
 void column_json(const struct column *c, const void *record, struct buffer *out);
 void column_csv(const struct column *c, const void *record, struct buffer *out);

@@ -16,7 +16,7 @@ static const char *const format_names[] = { "", "json", "csv", NULL };
 /* One row per parameter; the bit is its place. */
 static const struct parameter {
     const char *name;
-    enum parameter_kind { WORDS, TIME, BOOL, GROUPS, LIMIT, CURSOR, FORMAT } kind;
+    enum parameter_kind { WORDS, TIME, BOOL, NUMBER, GROUPS, LIMIT, CURSOR, FORMAT } kind;
     size_t offset;
 } parameters[] = {
     { "start", TIME, offsetof(struct filter, start) },
@@ -34,6 +34,8 @@ static const struct parameter {
     { "limit", LIMIT, 0 },
     { "cursor", CURSOR, 0 },
     { "format", FORMAT, 0 },
+    { "offset", NUMBER, offsetof(struct filter, offset) },
+    { "complete", BOOL, offsetof(struct filter, complete) },
 };
 
 void filter_init(struct filter *f)
@@ -43,7 +45,8 @@ void filter_init(struct filter *f)
     for (size_t i = 0; i < COUNT_OF(words); i++)
         words[i]->count = 0; /* they are large, and the rest of them is not looked at */
     f->start_date = 0;
-    f->flat = f->is_grouped = false;
+    f->flat = f->complete = f->is_grouped = false;
+    f->offset = 0;
     memset(f->group_by, 0, sizeof f->group_by);
     f->format = FORMAT_BY_ACCEPT;
     f->after[0] = f->bound[0] = '\0';
@@ -135,8 +138,15 @@ static bool read_one(const struct parameter *p, unsigned allowed, const char *te
     case BOOL:
         if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
             return err_set(err, ERR_INPUT, "\"%.40s\" is neither true nor false", text);
-        out->flat = *text == 't';
+        *(bool *)((char *)out + p->offset) = *text == 't';
         return true;
+    case NUMBER: {
+        int64_t *number = (int64_t *)(void *)((char *)out + p->offset);
+        if (strlen(text) > 15 || !*text || text[strspn(text, "0123456789")])
+            return err_set(err, ERR_INPUT, "\"%.40s\" is no whole number", text);
+        *number = atoll(text);
+        return true;
+    }
     case GROUPS:
         return read_groups(text, out, err);
     case LIMIT:

@@ -16,7 +16,8 @@ enum filter_parameter {
     FILTER_SYMBOL = 1 << 4, FILTER_RUN = 1 << 5, FILTER_STATUS = 1 << 6, FILTER_SOURCE = 1 << 7,
     FILTER_FLAT = 1 << 8, FILTER_GROUP_BY = 1 << 9, FILTER_ORDER = 1 << 10, FILTER_EVENT = 1 << 11,
     FILTER_LIMIT = 1 << 12, FILTER_CURSOR = 1 << 13, FILTER_FORMAT = 1 << 14,
-    FILTER_DATES = 1 << 15, /* start and end are New York dates, not times */
+    FILTER_OFFSET = 1 << 15, FILTER_COMPLETE = 1 << 16,
+    FILTER_DATES = 1 << 20, /* start and end are New York dates, not times */
     FILTER_RANGE = FILTER_START | FILTER_END,
     FILTER_LIST = FILTER_LIMIT | FILTER_CURSOR | FILTER_FORMAT, /* what every list takes */
 };
@@ -39,7 +40,8 @@ struct filter {
     int64_t start, end;              /* start <= t < end; INT64_MIN, INT64_MAX when not given */
     int32_t start_date, end_date;    /* the same with FILTER_DATES; 0, INT32_MAX */
     struct words account, strategy, symbol, run_id, status, source, order_id, event;
-    bool flat;
+    bool flat, complete;
+    int64_t offset;
     bool is_grouped, group_by[GROUP_KEYS];
     size_t limit;
     enum reply_format format;

@@ -76,6 +76,10 @@ void post_records(struct call *c)
                 faults.count == 1 ? "" : "s");
         goto done;
     }
+    if (!record_is_whole(c)) {
+        batch_free(b);
+        goto done;
+    }
     log_orders(c, c->arg, b);
     switch (writer_submit(c->api->writer, b, &counts, &err)) {
     case WRITER_DONE:

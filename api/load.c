@@ -32,7 +32,7 @@ static bool load_row(void *ctx, const void *record)
 bool store_load(struct store *s, struct state *state, struct err *err)
 {
     static const struct table *const remembered[] = { &run_table, &bar_table, &order_table, &event_table,
-                                                      &equity_table, &decision_table, &snapshot_table, &account_table,
+                                                      &equity_table, &decision_table, &snapshot_table, &account_table, &import_table,
                                                       &config_error_table };
     int64_t began_ns = clock_mono_ns();
     struct loading l = { .state = state_new() };
@@ -46,6 +46,10 @@ bool store_load(struct store *s, struct state *state, struct err *err)
         return false;
     }
     state_loaded(l.state);
+    if (state_import_begun(l.state)) { /* nothing follows from half a record */
+        state_versions_taken(l.state);
+        state_snapshots_taken(l.state);
+    }
     state_replace(state, l.state);
     log_info("state_loaded", KV_INT("rows", l.rows), KV_INT("ms", (clock_mono_ns() - began_ns) / 1000000));
     return true;

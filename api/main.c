@@ -30,6 +30,7 @@ struct settings {
     int64_t database_port;
     char database_user[64];
     char password_file[512];
+    char scratch[512];
     bool verbose;
 };
 
@@ -43,6 +44,8 @@ static const struct setting table[] = {
     SETTING_OF_TEXT(struct settings, database_user, .fallback = "bell", .help = "Its user."),
     SETTING_OF_TEXT(struct settings, password_file, .fallback = "var/secrets/questdb", .secret = true,
                     .help = "File whose first line is the user's password."),
+    SETTING_OF_TEXT(struct settings, scratch, .fallback = "/tmp",
+                    .help = "Folder for exports and imports under way: as much as the record unpacked."),
     SETTING_OF_BOOL(struct settings, verbose, .fallback = "false", .help = "Log every detail."),
 };
 
@@ -81,7 +84,7 @@ int main(int argc, char **argv)
     struct err err;
     int signal_number, status = 1;
     struct server *server = NULL;
-    struct api api = { 0 };
+    struct api api = { .transfer = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 } };
     struct store store = { 0 };
     sigset_t signals;
 
@@ -109,6 +112,9 @@ int main(int argc, char **argv)
     store.options = &database;
     store.state = api.state = state_new();
     api.readers = db_pool_new(&database);
+    api.store = &store;
+    api.database = &database;
+    api.scratch = settings.scratch;
     if (!load(&store, api.state, &signals)) {
         status = 0;
         goto done;

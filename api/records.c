@@ -103,7 +103,7 @@ const struct table order_table = { "orders", order_columns, COUNT_OF(order_colum
 static const struct column event_columns[] = {
     E(timestamp, COLUMN_TIME, .sql = "TIMESTAMP"),
     E(account, COLUMN_TEXT, .sql = "SYMBOL"),
-    E(event_key, COLUMN_COUNT, .sql = "LONG", .hidden = true),
+    E(event_key, COLUMN_COUNT, .sql = "LONG", .hidden = true, .derived = true),
     E(event_id, COLUMN_TEXT, .packed = true, .null = true),
     E(event, COLUMN_TEXT, .sql = "SYMBOL"),
     E(execution_id, COLUMN_TEXT, .packed = true, .null = true),
@@ -198,6 +198,16 @@ static const char *const config_error_keys[] = { "timestamp", "run_id", NULL };
 const struct table config_error_table = { "config_errors", config_error_columns, COUNT_OF(config_error_columns),
                                           sizeof(struct config_error), config_error_keys, "MONTH", NULL };
 
+const char *const import_status_names[] = { "begun", "done", NULL };
+static const struct column import_columns[] = {
+    COLUMN(struct import_mark, timestamp, COLUMN_TIME, .sql = "TIMESTAMP"),
+    COLUMN(struct import_mark, status, COLUMN_NAME, .sql = "SYMBOL", .names = import_status_names),
+    COLUMN(struct import_mark, archive, COLUMN_TEXT, .sql = "VARCHAR"),
+};
+static const char *const import_keys[] = { "timestamp", "status", NULL };
+const struct table import_table = { "imports", import_columns, COUNT_OF(import_columns), sizeof(struct import_mark),
+                                    import_keys, "MONTH", NULL };
+
 #define P(member, kind, ...) COLUMN(struct position_snapshot, member, kind, __VA_ARGS__)
 #define POSITION_COLUMNS \
     P(account, COLUMN_TEXT, .sql = "SYMBOL"), \
@@ -259,7 +269,7 @@ const struct table pnl_view_table = { "pnl", pnl_columns, COUNT_OF(pnl_columns),
                                       NULL, NULL, NULL };
 
 const struct table *const tables[] = { &run_table, &order_table, &event_table, &bar_table, &equity_table,
-                                       &decision_table, &snapshot_table, &account_table, &config_error_table, NULL };
+                                       &decision_table, &snapshot_table, &account_table, &config_error_table, &import_table, NULL };
 
 /* ---- ingest */
 

@@ -97,6 +97,14 @@ struct config_error { /* an edit of a running instance's configuration that was 
     char text[CONFIG_ERROR_SIZE]; /* "": what is in the file is what runs */
 };
 
+struct import_mark { /* an import of a whole record began, or was finished */
+    int64_t timestamp; /* of its beginning */
+    int status;
+    char archive[HASH_SIZE]; /* SHA-256 */
+};
+enum import_status { IMPORT_BEGUN, IMPORT_DONE };
+extern const char *const import_status_names[];
+
 struct position_snapshot { /* a position at a session's close */
     int64_t timestamp;
     char account[ACCOUNT_SIZE], strategy[NAME_SIZE], symbol[SYMBOL_SIZE];
@@ -104,7 +112,7 @@ struct position_snapshot { /* a position at a session's close */
 };
 
 extern const struct table run_table, order_table, event_table, bar_table, equity_table, decision_table,
-    snapshot_table, account_table, config_error_table;
+    snapshot_table, account_table, config_error_table, import_table;
 extern const struct table run_whole_table; /* runs, answered with the configuration's text */
 /* All of them, NULL-terminated: what the database must hold. */
 extern const struct table *const tables[];

@@ -7,6 +7,7 @@
 
 static const struct { unsigned status; const char *title, *code; } statuses[] = {
     { 400, "Bad Request", "bad_request" },
+    { 403, "Forbidden", "forbidden" },
     { 404, "Not Found", "not_found" },
     { 405, "Method Not Allowed", "method_not_allowed" },
     { 406, "Not Acceptable", "not_acceptable" },
@@ -67,6 +68,18 @@ void problem(struct call *c, unsigned status, const struct json_faults *faults, 
         buffer_text(&c->reply, "]");
     }
     buffer_text(&c->reply, "}");
+}
+
+bool record_is_whole(struct call *c)
+{
+    state_read(c->api->state);
+    bool begun = state_import_begun(c->api->state);
+    state_read_done(c->api->state);
+    if (begun) {
+        c->retry_after_s = 2;
+        problem(c, 503, NULL, "the record is not whole: an import is under way, or was cut short and its archive must be imported again");
+    }
+    return !begun;
 }
 
 /* ---- lists */

@@ -22,7 +22,7 @@ void mhd_request_completed(void *cls, struct MHD_Connection *connection, void **
                            enum MHD_RequestTerminationCode toe);
 void *ulfius_uri_logger(void *cls, const char *uri);
 
-enum route_kind { ROUTE_PLAIN, ROUTE_LIST, ROUTE_INGEST };
+enum route_kind { ROUTE_PLAIN, ROUTE_LIST, ROUTE_INGEST, ROUTE_BYTES };
 
 #define V1 "/api/v1"
 #define WHO (FILTER_ACCOUNT | FILTER_STRATEGY)
@@ -47,7 +47,7 @@ static const struct route {
     { "GET", V1 "/orders", get_orders, ROUTE_LIST,
       FILTER_LIST | FILTER_RANGE | WHO | FILTER_SYMBOL | FILTER_RUN | FILTER_STATUS, NULL },
     { "GET", V1 "/orders/:id", get_order, ROUTE_PLAIN, FILTER_ACCOUNT, NULL },
-    { "GET", V1 "/order-events", get_rows, ROUTE_LIST,
+    { "GET", V1 "/order-events", get_order_events, ROUTE_LIST,
       FILTER_LIST | FILTER_RANGE | WHO | FILTER_SYMBOL | FILTER_ORDER | FILTER_EVENT, &event_table },
     { "GET", V1 "/positions", get_positions, ROUTE_LIST,
       FILTER_LIST | WHO | FILTER_SYMBOL | FILTER_RUN | FILTER_FLAT, NULL },
@@ -67,6 +67,8 @@ static const struct route {
     { "GET", V1 "/strategies/:id", get_strategy, ROUTE_PLAIN, FILTER_ACCOUNT, NULL },
     { "GET", V1 "/accounts", get_rows, ROUTE_LIST, FILTER_LIST | FILTER_RANGE | FILTER_ACCOUNT | FILTER_SOURCE, &account_table },
     { "GET", V1 "/config-errors", get_rows, ROUTE_LIST, FILTER_LIST | FILTER_RANGE | WHO | FILTER_RUN, &config_error_table },
+    { "GET", V1 "/export", get_export, ROUTE_PLAIN, 0, NULL },
+    { "POST", V1 "/import", post_import, ROUTE_BYTES, FILTER_OFFSET | FILTER_COMPLETE, NULL },
     { "GET", "/healthz", get_healthz, ROUTE_PLAIN, 0, NULL },
     { "GET", "/readyz", get_readyz, ROUTE_PLAIN, 0, NULL },
     { "GET", "/metrics", get_metrics, ROUTE_PLAIN, 0, NULL },
@@ -74,7 +76,7 @@ static const struct route {
     { "GET", "/openapi.yaml", get_openapi, ROUTE_PLAIN, 0, NULL },
 };
 
-static const unsigned statuses[] = { 200, 400, 404, 405, 406, 409, 413, 415, 422, 500, 503 };
+static const unsigned statuses[] = { 200, 400, 403, 404, 405, 406, 409, 413, 415, 422, 500, 503 };
 enum { OTHER = COUNT_OF(routes) }; /* the place after the routes: requests that fit none */
 
 /* A connection that is open. */
@@ -121,22 +123,6 @@ static bool has_token(const char *list, const char *token)
     return false;
 }
 
-static bool is_utf8(const char *text)
-{
-    const unsigned char *c = (const unsigned char *)text;
-    while (*c) {
-        int more = *c < 0x80 ? 0 : *c >= 0xc2 && *c < 0xe0 ? 1 : *c >= 0xe0 && *c < 0xf0 ? 2
-                 : *c >= 0xf0 && *c < 0xf5 ? 3 : -1;
-        if (more < 0 || (*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) ||
-            (*c == 0xf0 && c[1] < 0x90) || (*c == 0xf4 && c[1] > 0x8f))
-            return false;
-        for (c++; more > 0; more--, c++)
-            if ((*c & 0xc0) != 0x80)
-                return false;
-    }
-    return true;
-}
-
 /* ---- what holds for every request */
 
 static const char *query_value(void *ctx, const char *name)
@@ -153,7 +139,7 @@ static bool read_query(struct call *c, const struct _u_request *req, const struc
     for (; keys && keys[count] && count < COUNT_OF(names) - 1; count++) {
         names[count] = keys[count];
         const char *value = u_map_get(req->map_url, keys[count]);
-        if (!is_utf8(keys[count]) || (value && !is_utf8(value))) {
+        if (!text_is_utf8(keys[count]) || (value && !text_is_utf8(value))) {
             problem(c, 400, NULL, "the query is not UTF-8");
             return false;
         }
@@ -175,6 +161,7 @@ static bool choose_format(struct call *c, const struct _u_request *req, const st
     bool is_list = route->kind == ROUTE_LIST;
     c->csv = is_list && c->filter.format == FORMAT_CSV;
     if (c->filter.format != FORMAT_BY_ACCEPT || !accept || !*accept || route->handle == get_openapi || route->handle == get_metrics ||
+        route->handle == get_export ||
         has_token(accept, "*/*") || has_token(accept, "application/*") || has_token(accept, "application/json"))
         return true;
     c->csv = is_list && (has_token(accept, "text/csv") || has_token(accept, "text/*"));
@@ -212,7 +199,11 @@ static bool check(struct call *c, const struct _u_request *req, const struct rou
         return true;
     if (route->kind == ROUTE_INGEST && (!type || !has_token(type, "application/json"))) {
         problem(c, 415, NULL, "the body must be application/json, not %.100s",
-                type && is_utf8(type) ? type : "nothing named");
+                type && text_is_utf8(type) ? type : "nothing named");
+        return false;
+    }
+    if (route->kind == ROUTE_BYTES && (!type || !has_token(type, "application/gzip"))) {
+        problem(c, 415, NULL, "the body must be application/gzip, not %.100s", type && text_is_utf8(type) ? type : "nothing named");
         return false;
     }
     if (!read_query(c, req, route))
@@ -268,6 +259,41 @@ static bool is_plain(const char *text)
     return true;
 }
 
+static void client_is_handled(struct server *s, bool is_handled)
+{
+    struct client *c = my_client;
+    if (!c)
+        return;
+    pthread_mutex_lock(&s->clients_lock);
+    c->is_handled = is_handled;
+    c->since_ns = clock_mono_ns();
+    pthread_mutex_unlock(&s->clients_lock);
+}
+
+/* A reply that is made while it is sent. */
+struct streaming {
+    struct server *server;
+    ssize_t (*next)(void *ctx, char *out, size_t max);
+    void (*end)(void *ctx);
+    void *ctx;
+};
+
+static ssize_t stream_next(void *ctx, uint64_t offset, char *out, size_t max)
+{
+    struct streaming *s = ctx;
+    (void)offset;
+    client_is_handled(s->server, false); /* it is not silent */
+    ssize_t n = s->next(s->ctx, out, max);
+    return n > 0 ? n : n == 0 ? U_STREAM_END : U_STREAM_ERROR;
+}
+
+static void stream_end(void *ctx)
+{
+    struct streaming *s = ctx;
+    s->end(s->ctx);
+    free(s);
+}
+
 static void put_reply(struct call *c, struct _u_response *res, bool close)
 {
     char text[16];
@@ -285,6 +311,17 @@ static void put_reply(struct call *c, struct _u_response *res, bool close)
     }
     if (*c->next_cursor) /* CSV has no place for it in the body */
         u_map_put(res->map_header, "X-Next-Cursor", c->next_cursor);
+    if (c->file_name) {
+        char disposition[128];
+        snprintf(disposition, sizeof disposition, "attachment; filename=\"%s\"", c->file_name);
+        u_map_put(res->map_header, "Content-Disposition", disposition);
+    }
+    if (c->stream.next) {
+        struct streaming *s = must_alloc(1, sizeof *s);
+        *s = (struct streaming){ c->server, c->stream.next, c->stream.end, c->stream.ctx };
+        ulfius_set_stream_response(res, c->status, stream_next, stream_end, U_STREAM_SIZE_UNKNOWN, STREAM_BLOCK, s);
+        return;
+    }
     ulfius_set_binary_body_response(res, c->status, c->reply.data ? c->reply.data : "", c->reply.size);
 }
 
@@ -339,15 +376,10 @@ void get_metrics(struct call *c)
     metrics_free(&m);
 }
 
-static void client_is_handled(struct server *s, bool is_handled)
+static bool is_local(const struct sockaddr *from)
 {
-    struct client *c = my_client;
-    if (!c)
-        return;
-    pthread_mutex_lock(&s->clients_lock);
-    c->is_handled = is_handled;
-    c->since_ns = clock_mono_ns();
-    pthread_mutex_unlock(&s->clients_lock);
+    const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)from;
+    return from && from->sa_family == AF_INET && ntohl(in->sin_addr.s_addr) >> 24 == 127;
 }
 
 static int dispatch(const struct _u_request *req, struct _u_response *res, void *user_data)
@@ -372,6 +404,8 @@ static int dispatch(const struct _u_request *req, struct _u_response *res, void 
     c->path = req->url_path && is_plain(req->url_path) ? req->url_path : "";
     c->id = route && strchr(route->path, ':') ? c->path + strcspn(route->path, ":") : "";
     c->request_id = rid;
+    c->is_head = strcmp(req->http_verb, "HEAD") == 0;
+    c->is_local = is_local(req->client_address);
     c->body = req->binary_body ? req->binary_body : "";
     c->body_size = req->binary_body_length;
     /* Methods are case-sensitive, for ulfius they are not. */

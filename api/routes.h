@@ -11,7 +11,7 @@
 #include "core/err.h"
 
 enum { BODY_MAX = 1024 * 1024, IDLE_TIMEOUT_S = 60, CONNECTIONS_MAX = 256,
-       LEAVING_MAX = 64 /* connections beyond, while those they take the place of go */ };
+       STREAM_BLOCK = 64 * 1024, LEAVING_MAX = 64 /* connections beyond, while those they take the place of go */ };
 
 struct server;
 

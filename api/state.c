@@ -90,6 +90,7 @@ struct state {
     struct keymap errors;          /* run_id -> struct config_error */
     struct book book;
     int64_t last_bar;
+    struct import_mark import;     /* the newest */
 
     /* the writer's */
     struct keymap entries;         /* account, client_order_id -> struct entry */
@@ -660,10 +661,23 @@ static bool plan(struct state *s, const struct table *t, void *record, bool is_l
         return load_snapshot(s, record);
     if (t == &account_table)
         return plan_account(s, record);
+    if (t == &import_table && is_load) {
+        const struct import_mark *mark = record;
+        if (mark->timestamp > s->import.timestamp || (mark->timestamp == s->import.timestamp && mark->status == IMPORT_DONE))
+            s->import = *mark;
+        return false;
+    }
     if (t == &config_error_table)
         return plan_config_error(s, record);
     assert(t == &decision_table);
     return plan_decision(s, record);
+}
+
+void state_set_import(struct state *s, const struct import_mark *mark)
+{
+    pthread_rwlock_wrlock(&s->lock);
+    s->import = *mark;
+    pthread_rwlock_unlock(&s->lock);
 }
 
 bool state_plan(struct state *s, const struct table *t, void *record)
@@ -1081,6 +1095,11 @@ const struct config_error *state_config_error(const struct state *s, const struc
     void **slot = keymap_find(&s->errors, &k);
     const struct config_error *e = slot ? *slot : NULL;
     return e && *e->text && e->timestamp >= r->config_changed_at ? e : NULL;
+}
+
+const char *state_import_begun(const struct state *s)
+{
+    return s->import.timestamp && s->import.status == IMPORT_BEGUN ? s->import.archive : NULL;
 }
 
 int64_t state_last_bar(const struct state *s)

@@ -40,6 +40,9 @@ void state_versions_taken(struct state *s); /* all of them */
 size_t state_snapshots(const struct state *s, const struct position_snapshot *const **snapshots);
 void state_snapshots_taken(struct state *s); /* all of them */
 
+/* An import has begun, or is done: at once visible. */
+void state_set_import(struct state *s, const struct import_mark *mark);
+
 /* A row of the database, of any table, in any order; then state_loaded once: publishes,
  * and plans the versions a crash left unrecorded. */
 void state_load(struct state *s, const struct table *t, void *record);
@@ -67,6 +70,8 @@ const struct mark *state_mark(const struct state *s, const char *symbol);
 const struct market *state_market(const struct state *s, const char *account);
 /* The refused edit that stands since a run's configuration last changed; NULL: what is in its file is what runs. */
 const struct config_error *state_config_error(const struct state *s, const struct run *r);
+/* Of an import that was cut short: the SHA-256 of its archive. NULL: there is none, what is on record is whole. */
+const char *state_import_begun(const struct state *s);
 /* Time of the latest bar of any symbol; 0: none. */
 int64_t state_last_bar(const struct state *s);
 

@@ -42,7 +42,10 @@ struct writer {
     _Atomic uint32_t answers;  /* groups answered: what callers sleep on, so that one call wakes them all */
     struct batch *first, **end;
     size_t queue_rows, queue_batches;
-    bool is_stopping;
+    void (*call)(void *ctx);   /* somebody waits for this to be called; NULL: nobody */
+    void *call_ctx;
+    pthread_cond_t called;
+    bool is_stopping, is_over; /* is_over: the thread has ended */
     int64_t stop_ms;           /* when stopping: how long to go on trying */
     int64_t away_since_ms;     /* 0: the database is there */
     struct err away;
@@ -227,7 +230,7 @@ static bool take_group(struct writer *w, struct batch **group)
 {
     *group = NULL;
     pthread_mutex_lock(&w->lock);
-    while (!w->first && !w->is_stopping) {
+    while (!w->first && !w->is_stopping && !w->call) {
         if (w->later_since_ms) {
             struct timespec due = time_of(w->later_since_ms + LATER_AGE_MS);
             if (pthread_cond_timedwait(&w->work, &w->lock, &due) != 0)
@@ -450,6 +453,44 @@ static bool write_later(struct writer *w)
     return true;
 }
 
+static bool has_call(struct writer *w)
+{
+    pthread_mutex_lock(&w->lock);
+    bool has = w->call;
+    pthread_mutex_unlock(&w->lock);
+    return has;
+}
+
+static bool run_call(struct writer *w, size_t due)
+{
+    if (due && !write_later(w))
+        return false;
+    w->call(w->call_ctx);
+    pthread_mutex_lock(&w->lock);
+    w->call = NULL;
+    pthread_cond_broadcast(&w->called);
+    pthread_mutex_unlock(&w->lock);
+    return true;
+}
+
+bool writer_call(struct writer *w, void (*call)(void *ctx), void *ctx)
+{
+    pthread_mutex_lock(&w->lock);
+    while (w->call && !w->is_stopping)
+        pthread_cond_wait(&w->called, &w->lock);
+    bool taken = !w->is_stopping;
+    if (taken) {
+        w->call = call;
+        w->call_ctx = ctx;
+        pthread_cond_signal(&w->work);
+        while (w->call == call && w->call_ctx == ctx && !w->is_over)
+            pthread_cond_wait(&w->called, &w->lock);
+        taken = w->call != call || w->call_ctx != ctx;
+    }
+    pthread_mutex_unlock(&w->lock);
+    return taken;
+}
+
 static void *run(void *arg)
 {
     struct writer *w = arg;
@@ -462,7 +503,9 @@ static void *run(void *arg)
         size_t due = later_count(w);
         if (due && !w->later_since_ms)
             w->later_since_ms = now_ms();
-        if (go_on && due && (is_last || due >= LATER_MAX || now_ms() - w->later_since_ms >= LATER_AGE_MS))
+        if (go_on && has_call(w))
+            go_on = run_call(w, due);
+        else if (go_on && due && (is_last || due >= LATER_MAX || now_ms() - w->later_since_ms >= LATER_AGE_MS))
             go_on = write_later(w);
         go_on = go_on && !is_last;
     }
@@ -472,6 +515,8 @@ static void *run(void *arg)
     w->first = NULL;
     w->end = &w->first;
     w->queue_batches = w->queue_rows = 0;
+    w->is_over = true;
+    pthread_cond_broadcast(&w->called);
     pthread_mutex_unlock(&w->lock);
     w->rows_count = 0;
     answer(w, group, false);
@@ -485,6 +530,7 @@ struct writer *writer_start(const struct writer_options *options)
     w->end = &w->first;
     pthread_mutex_init(&w->lock, NULL);
     cond_init(&w->work);
+    cond_init(&w->called);
     if (later_count(w))
         w->later_since_ms = now_ms();
     if (pthread_create(&w->thread, NULL, run, w) != 0) {
@@ -510,6 +556,7 @@ void writer_free(struct writer *w)
         return;
     pthread_mutex_destroy(&w->lock);
     pthread_cond_destroy(&w->work);
+    pthread_cond_destroy(&w->called);
     free(w->rows);
     free(w);
 }

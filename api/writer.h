@@ -50,6 +50,10 @@ struct writer_count { size_t accepted, duplicates; };
 /* Takes the batch in all cases. Waits. err: why, unless WRITER_DONE. */
 enum writer_result writer_submit(struct writer *w, struct batch *b, struct writer_count *out, struct err *err);
 
+/* Runs a function on the writer's thread between two groups, when all that follows from what is stored is stored too, and waits
+ * for it; nothing is written meanwhile. False: the writer is stopping. */
+bool writer_call(struct writer *w, void (*call)(void *ctx), void *ctx);
+
 /* False: why says what is wrong (for /readyz). */
 bool writer_is_well(struct writer *w, struct err *why);
 

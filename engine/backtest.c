@@ -208,6 +208,7 @@ static void take_action(struct backtest *b, const struct action *a)
         snprintf(result->reason, sizeof result->reason, "%s", colon ? colon + 2 : "");
         break;
     case ACTION_FILL:
+    case ACTION_CORRECT:
     case ACTION_FEE:
     case ACTION_FINAL:
     case ACTION_LOG:

@@ -4,6 +4,7 @@
  *   venue.c   orders to the broker and what it says about them; comparing the books with it
  *   missed.c  bars that were missed while the data stream was down
  *   edit.c    files of running instances that were edited
+ *   status.c  what it counts, over HTTP
  *   start.c   from settings to a running engine: clock, account, journal, run, reconciliation
  *
  * After anything happened, engine_turn is called; it is the only place from which the core's actions are taken. */
@@ -15,6 +16,7 @@
 #include "alpaca/rest.h"
 #include "alpaca/stream.h"
 #include "core/clock.h"
+#include "core/metrics.h"
 #include "engine/flatten.h"
 #include "engine/ledger.h"
 #include "engine/report.h"
@@ -24,7 +26,8 @@ struct engine_settings {
     char rest_url[256], trades_url[256], data_url[256], bars_url[256], api_url[256];
     char key_file[512], secret_file[512];
     char strategies[512], plugins[512], state[512];
-    int64_t flatten_deadline, outbox_wait;
+    int64_t flatten_deadline, outbox_wait, metrics_port;
+    char metrics_host[64];
     bool live, flatten, again, verbose;
 };
 
@@ -36,6 +39,7 @@ struct part_extra {         /* what the edge knows of a part, by its number */
     int fee_misses;         /* times its fees were not there yet */
     int64_t fees_at;        /* monotonic; 0: not planned */
     int64_t mono_ns;        /* latest news, monotonic */
+    int64_t sent_ns;        /* its POST left, monotonic */
     int64_t ask_at, cancel_at; /* monotonic; 0: not planned */
 };
 
@@ -98,6 +102,11 @@ struct engine {
     size_t held_count, held_max;
     bool *touched;                  /* by instance: its state changed with something journalled */
 
+    /* told at /metrics */
+    struct http_server *server;     /* NULL: not asked for */
+    int64_t orders_sent, orders_refused, losses;
+    struct histogram order_took;    /* from POST to reply */
+
     /* trust */
     bool trades_up, data_up, calendar_wrong;
     bool *differs;                  /* by symbol: the books and the broker do not agree */
@@ -143,10 +152,16 @@ void venue_compare(struct engine *e);        /* the books with the broker's posi
 void venue_same_account(struct engine *e);    /* after a break: a local exchange that started anew has another */
 void venue_ask(struct engine *e);            /* for flatten: positions and open orders */
 void venue_update(struct engine *e, int part, const struct alpaca_order *o, const struct alpaca_trade_update *u);
+/* trade_bust, trade_correct; part -1: not one of those known now. */
+void venue_correct(struct engine *e, int part, const struct alpaca_trade_update *u);
 bool venue_is_busy(const struct engine *e);
 void venue_residue(struct engine *e);        /* JSON on stdout */
 
 void engine_message(struct engine *e, const struct alpaca_message *m);
+
+/* ---- status.c */
+bool status_start(struct engine *e, struct err *err);
+void status_stop(struct engine *e);
 
 /* ---- missed.c */
 void missed_ask(struct engine *e);           /* the data stream is back: bars since the latest of each symbol */

@@ -9,8 +9,8 @@
 #include "core/json.h"
 #include "core/log.h"
 
-enum kind { REC_RUN, REC_END, REC_INTENT, REC_FILL, REC_FEE, REC_FINAL, REC_DUE, REC_SESSION, REC_STATE };
-static const char *const kind_names[] = { "run", "end", "intent", "fill", "fee", "final", "due", "session", "state", NULL };
+enum kind { REC_RUN, REC_END, REC_INTENT, REC_FILL, REC_CORRECT, REC_FEE, REC_FINAL, REC_DUE, REC_SESSION, REC_STATE };
+static const char *const kind_names[] = { "run", "end", "intent", "fill", "correct", "fee", "final", "due", "session", "state", NULL };
 
 struct record {
     int kind;
@@ -29,6 +29,7 @@ struct record {
     size_t order;           /* of fills, fees and ends: their intent's record; NONE: there is none */
     size_t first;           /* of intents: the record of the strategy's order, its first part */
     int64_t filled, fees;   /* of intents, so far */
+    int64_t value;          /* of intents, filled so far; of corrections, filled before (filled: how many) */
     int64_t open;           /* of first parts: parts of the order that are not final */
     bool final, flat;       /* flat: of ends, nothing was held and nothing open */
 };
@@ -54,6 +55,7 @@ static const struct json_field intent_fields[] = {
 };
 static const struct json_field fill_fields[] = { COMMON, ORDER, F(qty, FIELD_INT, .required = true),
                                                  F(price, FIELD_PRICE, .required = true) };
+static const struct json_field correct_fields[] = { COMMON, ORDER, F(qty, FIELD_INT, .required = true), F(price, FIELD_PRICE) };
 static const struct json_field fee_fields[] = { COMMON, ORDER, F(qty, FIELD_INT, .required = true) };
 static const struct json_field final_fields[] = { COMMON, ORDER,
                                                   F(status, FIELD_ENUM, .names = order_status_names, .required = true) };
@@ -68,7 +70,7 @@ static const struct {
 } tables[] = {
     [REC_RUN] = { run_fields, COUNT_OF(run_fields) },          [REC_END] = { end_fields, COUNT_OF(end_fields) },
     [REC_INTENT] = { intent_fields, COUNT_OF(intent_fields) }, [REC_FILL] = { fill_fields, COUNT_OF(fill_fields) },
-    [REC_FEE] = { fee_fields, COUNT_OF(fee_fields) },
+    [REC_CORRECT] = { correct_fields, COUNT_OF(correct_fields) }, [REC_FEE] = { fee_fields, COUNT_OF(fee_fields) },
     [REC_FINAL] = { final_fields, COUNT_OF(final_fields) },    [REC_DUE] = { due_fields, COUNT_OF(due_fields) },
     [REC_SESSION] = { session_fields, COUNT_OF(session_fields) },
     [REC_STATE] = { state_fields, COUNT_OF(state_fields) },
@@ -312,6 +314,12 @@ static bool is_flat(const struct owner *o)
     return flat;
 }
 
+static int64_t value_of(struct price price, int64_t qty)
+{
+    int64_t value;
+    return price_is_set(price) && price_times(price, qty, &value) ? value : 0;
+}
+
 /* Adds the record, with what follows from it; one pass over the journal is all there is. */
 static void record_add(struct ledger *l, struct record *rec)
 {
@@ -329,7 +337,7 @@ static void record_add(struct ledger *l, struct record *rec)
         rec->open = rec->first == self;
         net_of(o, rec->symbol);
         o->open++;
-    } else if (rec->kind == REC_FILL || rec->kind == REC_FEE || rec->kind == REC_FINAL) {
+    } else if (rec->kind == REC_FILL || rec->kind == REC_CORRECT || rec->kind == REC_FEE || rec->kind == REC_FINAL) {
         rec->order = order_find(l, rec->instance, rec->date, rec->sequence);
         if (rec->order == NONE)
             return;
@@ -340,8 +348,16 @@ static void record_add(struct ledger *l, struct record *rec)
             if (rec->filled <= 0)
                 return;
             order->filled = rec->qty;
+            order->value += value_of(rec->price, rec->filled);
             if (net)
                 *net += side_sign((enum side)order->side) * rec->filled;
+        } else if (rec->kind == REC_CORRECT) {
+            if (net)
+                *net += side_sign((enum side)order->side) * (rec->qty - order->filled);
+            rec->filled = order->filled;
+            rec->value = order->value;
+            order->filled = rec->qty;
+            order->value = value_of(rec->price, rec->qty);
         } else if (rec->kind == REC_FEE) {
             rec->fees = rec->qty - order->fees;
             order->fees = rec->qty;
@@ -491,6 +507,13 @@ static void restore_record(const struct ledger *l, struct runner *r, int instanc
         runner_restore_part(r, &p);
     } else if (rec->kind == REC_FILL && over) {
         runner_restore_book(r, instance, symbol, (enum side)order->side, rec->filled, rec->price);
+    } else if (rec->kind == REC_CORRECT && over) {
+        if (rec->filled > 0)
+            runner_restore_book(r, instance, symbol, side_opposite((enum side)order->side), rec->filled,
+                                (struct price){ rec->value / rec->filled });
+        runner_restore_book(r, instance, symbol, (enum side)order->side, rec->qty, rec->price);
+    } else if (rec->kind == REC_CORRECT && part >= 0) {
+        runner_restore_correct(r, part, rec->qty, rec->price);
     } else if (rec->kind == REC_FEE && over) {
         runner_restore_book_fee(r, instance, symbol, rec->fees);
     } else if (rec->kind == REC_FILL && part >= 0) {
@@ -549,6 +572,7 @@ void ledger_restore(const struct ledger *l, struct runner *r, int instance, cons
         switch (rec->kind) {
         case REC_INTENT:
         case REC_FILL:
+        case REC_CORRECT:
         case REC_FEE:
         case REC_FINAL:
             restore_record(l, r, instance, rec);
@@ -643,6 +667,12 @@ void ledger_put_fill(struct ledger *l, const char *instance, const struct part *
 {
     struct record rec = { .date = p->date, .sequence = p->sequence, .qty = filled, .price = price };
     put(l, &rec, REC_FILL, instance);
+}
+
+void ledger_put_correct(struct ledger *l, const char *instance, const struct part *p, int64_t filled, struct price average)
+{
+    struct record rec = { .date = p->date, .sequence = p->sequence, .qty = filled, .price = average };
+    put(l, &rec, REC_CORRECT, instance);
 }
 
 void ledger_put_fee(struct ledger *l, const char *instance, const struct part *p, int64_t fees_micros)

@@ -46,6 +46,8 @@ void ledger_put_run(struct ledger *l, const struct ledger_run *run, const char *
 void ledger_put_end(struct ledger *l, const char *instance, int64_t version);
 void ledger_put_intent(struct ledger *l, const char *instance, const char *symbol, const struct part *p);
 void ledger_put_fill(struct ledger *l, const char *instance, const struct part *p, int64_t filled, struct price price);
+/* What it has filled after all, at this average. */
+void ledger_put_correct(struct ledger *l, const char *instance, const struct part *p, int64_t filled, struct price average);
 /* fees_micros: all of this order so far. */
 void ledger_put_fee(struct ledger *l, const char *instance, const struct part *p, int64_t fees_micros);
 void ledger_put_final(struct ledger *l, const char *instance, const struct part *p, enum order_status status);

@@ -74,6 +74,12 @@ static void take_action(struct engine *e, const struct action *a)
         log_info("filled", KV_TEXT("client_order_id", id), KV_TEXT("symbol", symbol), KV_TEXT("side", side_names[p->side]),
                  KV_INT("filled_qty", a->qty), KV_INT("qty", p->qty), KV_PRICE("price", a->price), KV_TIME("at", a->time_ns));
         break;
+    case ACTION_CORRECT:
+        ledger_put_correct(e->ledger, name, p, a->qty, a->price);
+        e->touched[a->instance] = true;
+        log_warn("execution_corrected", KV_TEXT("client_order_id", id), KV_TEXT("symbol", symbol), KV_INT("filled_qty", a->qty),
+                 KV_PRICE("average", a->price));
+        break;
     case ACTION_FEE:
         ledger_put_fee(e->ledger, name, p, a->qty);
         break;
@@ -351,7 +357,9 @@ static void take_update(struct engine *e, const struct alpaca_trade_update *u)
 {
     int part = runner_find(e->runner, u->order.client_order_id);
     int symbol = runner_symbol(e->runner, u->order.symbol);
-    if (part >= 0) {
+    if (u->event == ALPACA_TRADE_BUST || u->event == ALPACA_TRADE_CORRECT) {
+        venue_correct(e, part, u);
+    } else if (part >= 0) {
         venue_update(e, part, &u->order, u);
     } else if (symbol >= 0 && alpaca_event_is_fill(u->event)) {
         e->foreign_moved[symbol] = true; /* somebody else's; how much, the next comparison tells */
@@ -438,6 +446,7 @@ static void on_trades_down(void *ctx, const char *why, bool gone)
     struct engine *e = ctx;
     log_warn("trades_down", KV_TEXT("reason", why), KV_INT("gone", gone));
     e->trades_up = false;
+    e->losses++;
     engine_refreeze(e);
 }
 
@@ -458,6 +467,7 @@ static void on_data_down(void *ctx, const char *why, bool gone)
     struct engine *e = ctx;
     log_warn("data_down", KV_TEXT("reason", why), KV_INT("gone", gone));
     e->data_up = false;
+    e->losses++;
     e->data_lost = true;
     engine_refreeze(e);
 }

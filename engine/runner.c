@@ -899,6 +899,56 @@ bool runner_update(struct runner *r, int part, const struct runner_update *u)
     return true;
 }
 
+/* Takes what the part has filled out of its book, and puts in what it has filled after all. */
+static bool correct_book(struct runner *r, struct part *p, int64_t filled, struct price average)
+{
+    struct position *book = book_of(r, p->instance, p->symbol), was = *book;
+    int64_t value = 0;
+    if (filled < 0 || filled > p->qty || (filled > 0 && (!price_is_set(average) || !price_times(average, filled, &value))))
+        return false;
+    if (p->filled > 0)
+        position_apply(book, side_opposite(p->side), p->filled, (struct price){ p->value_micros / p->filled }, 0);
+    if (filled > 0 && !position_apply(book, p->side, filled, average, 0)) {
+        *book = was;
+        return false;
+    }
+    int64_t news = side_sign(p->side) * (filled - p->filled);
+    r->symbols[p->symbol].net += news;
+    r->symbols[p->symbol].broker_qty += news;
+    if (p->state != PART_FINAL)
+        intent_at(r, p->intent)->filled += filled - p->filled;
+    p->filled = filled;
+    p->value_micros = value;
+    return true;
+}
+
+bool runner_correct(struct runner *r, int part, int64_t filled, struct price average, int64_t time_ns)
+{
+    struct part *p = part_at(r, part);
+    struct instance *in = r->instances[p->instance];
+    int64_t before = p->filled;
+    struct price was = { before ? p->value_micros / before : 0 };
+    if (!correct_book(r, p, filled, average))
+        return false;
+    struct action *a = push(r, ACTION_CORRECT, p->instance);
+    a->part = part;
+    a->symbol = p->symbol;
+    a->qty = filled;
+    a->price = average;
+    decide(r, p->instance, p->symbol, "the broker corrected order %" PRId64 ": %" PRId64 " shares filled, not %" PRId64, p->intent_id,
+           filled, before);
+    r->dirty = true;
+    if (filled != before && in->plugin->on_fill && in->status != INSTANCE_ENDED) {
+        bool gone = filled < before;
+        in->plugin->on_fill(in->state, &in->host, &(struct strategy_fill){
+            .order_id = p->intent_id, .symbol = (int)(book_of(r, p->instance, p->symbol) - in->books),
+            .side = gone ? side_opposite(p->side) : p->side, .qty = gone ? before - filled : filled - before,
+            .price = gone ? was : average, .time_ns = time_ns });
+    }
+    settle(r);
+    return true;
+}
+
 /* ---- closing what is left */
 
 /* Is all that is open on its way out already, by plain market orders that come to exactly nothing? */
@@ -1649,6 +1699,11 @@ void runner_restore_fee(struct runner *r, int part, int64_t fees_micros)
     struct part *p = part_at(r, part);
     book_of(r, p->instance, p->symbol)->fees_micros += fees_micros - p->fees_micros;
     p->fees_micros = fees_micros;
+}
+
+void runner_restore_correct(struct runner *r, int part, int64_t filled, struct price average)
+{
+    correct_book(r, part_at(r, part), filled, average);
 }
 
 void runner_restore_book(struct runner *r, int instance, int symbol, enum side side, int64_t qty, struct price price)

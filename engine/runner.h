@@ -67,6 +67,7 @@ enum action_kind {
     ACTION_ORDER,    /* part: journal it, then POST it; the answer goes to runner_reply */
     ACTION_CANCEL,   /* part: ask the broker to cancel it, once it is known there */
     ACTION_FILL,     /* part, qty (cumulative), price (of what is new): to the journal */
+    ACTION_CORRECT,  /* part, qty (cumulative), price (its average): what it has filled after all, to the journal */
     ACTION_FEE,      /* part, qty: all its fees so far, micros: to the journal */
     ACTION_FINAL,    /* part: its status is final; text: why */
     ACTION_DECISION, /* symbol (-1: none), text */
@@ -140,6 +141,10 @@ struct runner_update {
 /* What a stream or a REST answer says about a part. Idempotent: repeats and stale news change nothing. false:
  * news that cannot be (more filled than ordered); nothing changed. */
 bool runner_update(struct runner *r, int part, const struct runner_update *u);
+/* The broker has taken back or corrected an execution (trade_bust, trade_correct): the part has filled this, at this average
+ * (PRICE_NONE with 0). The books follow; a strategy sees shares that are gone as a fill of the other side. false: news that
+ * cannot be; nothing changed. */
+bool runner_correct(struct runner *r, int part, int64_t filled, struct price average, int64_t time_ns);
 /* All fees of what a part has filled; the books take the difference. */
 void runner_fee(struct runner *r, int part, int64_t fees_micros);
 
@@ -171,6 +176,7 @@ void runner_end(struct runner *r, int instance, const char *status, const char *
 int runner_restore_part(struct runner *r, const struct part *p); /* from the journal: number, or -1 */
 void runner_restore_fill(struct runner *r, int part, int64_t filled, struct price price);
 void runner_restore_fee(struct runner *r, int part, int64_t fees_micros);
+void runner_restore_correct(struct runner *r, int part, int64_t filled, struct price average);
 /* A fill, or a fee, of an order that is over: the books alone. */
 void runner_restore_book(struct runner *r, int instance, int symbol, enum side side, int64_t qty, struct price price);
 void runner_restore_book_fee(struct runner *r, int instance, int symbol, int64_t fee_micros);

@@ -11,6 +11,7 @@
 #include "core/base.h"
 #include "core/log.h"
 #include "engine/engine.h"
+#include "http/server.h"
 
 struct answer {
     uv_loop_t *loop;
@@ -635,6 +636,8 @@ int engine_start(struct engine *e)
     if (!start_and_settle(e, &err) || !read_positions(e, &err))
         goto failed;
 
+    if (!status_start(e, &err))
+        goto failed;
     e->started = e->data_lost = true; /* bars may have come since they were asked for */
     engine_refreeze(e);
     if (e->stopping || e->settings.flatten) {
@@ -671,12 +674,14 @@ void engine_clear(struct engine *e)
     alpaca_rest_free(e->rest);
     alpaca_rest_free(e->bars);
     edits_stop(e);
+    status_stop(e);
     outbox_close(e->outbox);
     ledger_close(e->ledger);
     uv_walk(&e->loop, close_handle, e);
     int64_t deadline = clock_mono_ns() + SECOND_NS; /* a connection that is still being made must not keep us */
     while (uv_run(&e->loop, UV_RUN_NOWAIT) != 0 && clock_mono_ns() < deadline)
         uv_sleep(1);
+    http_server_free(e->server);
     runner_free(e->runner);
     instances_free(&e->list);
     free(e->runs);

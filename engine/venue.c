@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 
 #define LOOKUP_PAUSE_NS (2 * SECOND_NS)
+#define LOOKUP_PAUSE_LOCKSTEP_NS (SECOND_NS / 4) /* the market waits, and its broker is on this machine */
 #define CANCEL_PAUSE_NS SECOND_NS
 enum { MISSES_MAX = 3, FEE_MISSES_MAX = 10 };
 
@@ -119,6 +120,18 @@ void venue_update(struct engine *e, int part, const struct alpaca_order *o, cons
         venue_fees(e, part);
 }
 
+void venue_correct(struct engine *e, int part, const struct alpaca_trade_update *u)
+{
+    const struct alpaca_order *o = &u->order;
+    int64_t filled = o->filled_qty == INT64_MIN ? 0 : o->filled_qty;
+    e->news++;
+    e->compare_at = 1; /* whatever it was: do the books agree with the broker? */
+    e->compare_due = true;
+    if (part < 0 || !runner_correct(e->runner, part, filled, o->filled_avg_price, u->timestamp))
+        log_error("correction_refused", KV_TEXT("client_order_id", o->client_order_id), KV_TEXT("symbol", o->symbol),
+                  KV_INT("filled_qty", filled), KV_TEXT("reason", part < 0 ? "no order known now" : "it cannot be"));
+}
+
 /* ---- fees of executions the stream did not tell */
 
 static void fees_answered(void *ctx, const struct alpaca_reply *reply)
@@ -184,9 +197,9 @@ static bool take_order(struct engine *e, int part, const json_t *body)
 
 /* ---- POST */
 
-static void look_up_soon(struct part_extra *x)
+static void look_up_soon(const struct engine *e, struct part_extra *x)
 {
-    x->ask_at = clock_mono_ns() + LOOKUP_PAUSE_NS;
+    x->ask_at = clock_mono_ns() + (e->lockstep ? LOOKUP_PAUSE_LOCKSTEP_NS : LOOKUP_PAUSE_NS);
 }
 
 static void sent(void *ctx, const struct alpaca_reply *reply)
@@ -199,6 +212,8 @@ static void sent(void *ctx, const struct alpaca_reply *reply)
         char id[CLIENT_ORDER_ID_SIZE];
         runner_client_order_id(e->runner, part, id);
         x->sending = false;
+        histogram_add(&e->order_took, clock_mono_ns() - x->sent_ns);
+        e->orders_refused += route != ROUTE_ACCEPTED;
         if (route != ROUTE_ACCEPTED)
             log_warn("order_not_accepted", KV_TEXT("client_order_id", id), KV_INT("status", reply->status),
                      KV_TEXT("message", reply->status ? reply->message : reply->text), KV_TEXT("request_id", reply->request_id));
@@ -206,6 +221,9 @@ static void sent(void *ctx, const struct alpaca_reply *reply)
             x->misses = 0;
             venue_look_up(e, part);
         } else {
+            if (route == ROUTE_ACCEPTED)
+                log_info("order_accepted", KV_TEXT("client_order_id", id), KV_TEXT("order_id", runner_part(e->runner, part)->broker_id),
+                         KV_TEXT("request_id", reply->request_id));
             runner_reply(e->runner, part, route, reply->message[0] ? reply->message : reply->text,
                          reply->retry_after_ms > 0 ? reply->retry_after_ms * 1000000 : -1);
         }
@@ -228,6 +246,8 @@ void venue_send(struct engine *e, int part)
              runner_symbol_name(e->runner, p->symbol), p->qty, side_names[p->side], order_type_names[p->type],
              time_in_force_names[p->tif], limit_member, id);
     venue_extra(e, part)->sending = true;
+    venue_extra(e, part)->sent_ns = clock_mono_ns();
+    e->orders_sent++;
     e->news++;
     log_info("order_sent", KV_TEXT("client_order_id", id), KV_TEXT("symbol", runner_symbol_name(e->runner, p->symbol)),
              KV_TEXT("side", side_names[p->side]), KV_INT("qty", p->qty), KV_TEXT("type", order_type_names[p->type]),
@@ -248,7 +268,7 @@ static void looked_up(void *ctx, const struct alpaca_reply *reply)
             x->misses = 0;
         } else if (reply->status == 404 && runner_part(e->runner, part)->state == PART_NEW) {
             if (++x->misses < MISSES_MAX) {
-                look_up_soon(x);
+                look_up_soon(e, x);
             } else if (!x->resent && !e->stopping) {
                 x->resent = true;
                 venue_send(e, part); /* the broker never got it; the same id cannot make a second order */
@@ -258,7 +278,7 @@ static void looked_up(void *ctx, const struct alpaca_reply *reply)
         } else if (reply->status == 404) {
             log_error("order_vanished", KV_INT("sequence", x->sequence), KV_INT("date", x->date));
             if (++x->misses < MISSES_MAX) {
-                look_up_soon(x);
+                look_up_soon(e, x);
             } else { /* once it was there; what is not there cannot fill */
                 struct runner_update gone = { .status = ORDER_CANCELED, .reason = "the broker does not know it any more",
                                               .filled_qty = runner_part(e->runner, part)->filled,
@@ -266,7 +286,7 @@ static void looked_up(void *ctx, const struct alpaca_reply *reply)
                 runner_update(e->runner, part, &gone);
             }
         } else {
-            look_up_soon(x);
+            look_up_soon(e, x);
         }
     }
     engine_turn(e);

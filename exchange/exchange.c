@@ -8,7 +8,10 @@
 #include "core/base.h"
 #include "core/log.h"
 
-enum { INSTANTS_A_TURN = 64 }; /* then requests have their turn */
+enum {
+    INSTANTS_A_TURN = 64, /* then requests have their turn */
+    ACCOUNTS_MAX = 10000, /* any key opens one: somebody may try them all */
+};
 
 static void on_trade(void *ctx, const struct trade_event *e)
 {
@@ -17,6 +20,7 @@ static void on_trade(void *ctx, const struct trade_event *e)
     driver_updated(&x->driver);
     if (record_is_replaying(x)) /* all of it was told then */
         return;
+    meter_trade(x, e);
     stream_trade(x, e);
     char id[UUID_SIZE], qty[QTY_TEXT_MAX] = "";
     if (e->fill)
@@ -66,6 +70,8 @@ void exchange_instant(struct exchange *x, int64_t time_ns)
     bool was_ended = x->driver.ended, ended = feed_next_ns(x->feed) == INT64_MAX;
     driver_tick(&x->driver, time_ns, ended);
     record_instant(x, time_ns, x->events != events);
+    if (!record_is_replaying(x))
+        faults_instant(x);
     stream_tick(x);
     if (ended && !was_ended)
         log_info("market_ended", KV_TIME("time", time_ns));
@@ -144,6 +150,8 @@ struct account *exchange_login(struct exchange *x, const struct credentials *who
     struct account *a = venue_account(x->venue, who->key);
     if (a)
         return strcmp(a->secret, who->secret) == 0 ? a : NULL;
+    if (x->customers_count == ACCOUNTS_MAX)
+        return NULL;
     char id[UUID_SIZE];
     uint64_t bits[2] = { UINT64_C(14695981039346656037), (uint64_t)clock_utc_ns() };
     uuid_v4(id);
@@ -300,13 +308,15 @@ bool exchange_start(struct exchange *x, struct err *err)
         exchange_begin(x, start_ns);
     else if (!record_open(x, start_ns, err))
         return false;
+    if (!faults_open(x, err))
+        return false;
     market_clock_set(&x->clock, x->now_ns, x->speed);
     x->clock.real = mode == DRIVER_REAL;
 
     const struct http_server_options http = {
         .host = s->host,
         .port = (int)s->port,
-        .queue_max = 64 << 20,
+        .queue_max = 64 << 20, /* a client on a busy machine, in a market that runs a thousand times as fast as the world */
         .socket_paths = stream_paths,
         .ctx = x,
         .body_max = 256 * 1024, /* with room in a record (core/journal.h) */
@@ -342,6 +352,7 @@ void exchange_stop(struct exchange *x)
     uv_close((uv_handle_t *)&x->second, NULL);
     for (size_t i = 0; i < COUNT_OF(x->signals); i++)
         uv_close((uv_handle_t *)&x->signals[i], NULL);
+    faults_stop(x);
     http_server_stop(x->server);
 }
 
@@ -353,6 +364,7 @@ void exchange_free(struct exchange *x)
     free(x->customers);
     table_clear(&x->by_key);
     record_close(x);
+    faults_free(x);
     venue_free(x->venue);
     feed_free(x->feed);
 }

@@ -13,7 +13,9 @@
 #include "exchange/auth.h"
 #include "exchange/customer.h"
 #include "exchange/driver.h"
+#include "exchange/faults.h"
 #include "exchange/feed.h"
+#include "exchange/meter.h"
 #include "exchange/objects.h"
 #include "exchange/record.h"
 #include "http/server.h"
@@ -24,7 +26,8 @@ struct exchange_settings {
     char bars[1024];
     char from[40];
     char speed[24];
-    char state[1024];
+    char state[1024], faults[1024];
+    bool allow_faults;
     int64_t seed;
     struct symbol_list symbols;
     int64_t cash, fee;
@@ -45,11 +48,14 @@ struct exchange {
     struct venue *venue;
     struct driver driver;
     struct record *record; /* NULL: nothing is kept */
+    struct faults *faults; /* NULL: none are allowed */
+    bool cancels_stuck;
     struct market_clock clock;
     double speed;    /* 0: lockstep; 1 in real time */
     int64_t now_ns;  /* the latest market time anybody was told */
     uint64_t events; /* trade events so far */
     uint64_t requests;
+    struct meter meter;
     struct stream *streams; /* list */
     struct customer **customers; /* in order of the accounts' opening */
     size_t customers_count;
@@ -88,6 +94,8 @@ bool stream_open(void *ctx, struct http_socket *s, const char *path, const char 
 void stream_message(void *ctx, struct http_socket *s, const char *data, size_t size, bool binary);
 void stream_close(void *ctx, struct http_socket *s, bool orderly);
 extern const char *const stream_paths[];
+/* By kind: trade updates, market data. */
+void stream_count(const struct exchange *x, size_t counts[2]);
 void stream_second(struct exchange *x); /* ends connections that did not log in */
 void stream_trade(struct exchange *x, const struct trade_event *e);
 void stream_market(struct exchange *x, const struct instant *in);

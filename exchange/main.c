@@ -26,6 +26,10 @@ static const struct setting settings[] = {
     SETTING_OF_TEXT(S, state, .fallback = "",
                     .help = "Folder that keeps every account, order and position, for a restart to go on with; empty: they are gone "
                             "with the program."),
+    SETTING_OF_TEXT(S, faults, .fallback = "",
+                    .help = "File with what shall go wrong (exchange/faults.h), for tests of whatever trades here."),
+    SETTING_OF_BOOL(S, allow_faults, .fallback = "false",
+                    .help = "Whoever reaches this exchange may say what shall go wrong, by /v1/faults; on loopback only."),
     SETTING_INT64(S, seed, SETTING_COUNT, .fallback = "1", .min = 0, .max = INT64_MAX,
                   .help = "The synthetic market's seed."),
     SETTING_OF_SYMBOLS(S, symbols, .fallback = "[SPY, AIG, BAC, IBM]",
@@ -61,8 +65,10 @@ int main(int argc, char **argv)
     log_start("exchange", x.settings.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     uv_loop_init(&x.loop);
     bool started = exchange_start(&x, &err);
-    if (!started)
+    if (!started) {
         fprintf(stderr, "bell-exchange: %s\n", err.text);
+        faults_stop(&x);
+    }
     uv_run(&x.loop, UV_RUN_DEFAULT);
     exchange_free(&x);
     uv_loop_close(&x.loop);

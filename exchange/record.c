@@ -24,6 +24,7 @@ enum kind {
     KIND_ACCOUNT = 4, /* time, bits, key, secret */
     KIND_REQUEST = 5, /* time, account's place + 1 (0: none), method, path, body, queries */
     KIND_CLIENT = 6,  /* present, wake, name */
+    KIND_FAULT = 7,   /* time, what, symbol */
 };
 
 struct record {
@@ -276,6 +277,17 @@ static void replay_client(struct exchange *x, struct reader *r)
         driver_leave(&x->driver, client, true);
 }
 
+static void replay_fault(struct exchange *x, struct reader *r)
+{
+    int64_t time_ns = get_number(r), what = get_number(r), symbol = get_number(r);
+    r->bad |= time_ns < x->now_ns || what < 0 || what >= MARKET_FAULTS || symbol < 0 ||
+              symbol >= (int64_t)venue_symbols_count(x->venue);
+    if (r->bad)
+        return;
+    x->now_ns = time_ns;
+    faults_replay(x, (enum market_fault)what, (int)symbol);
+}
+
 static void replay_input(struct exchange *x, struct reader *r, enum kind kind)
 {
     uint64_t bits[2];
@@ -308,6 +320,9 @@ static void replay_input(struct exchange *x, struct reader *r, enum kind kind)
         return;
     case KIND_CLIENT:
         replay_client(x, r);
+        return;
+    case KIND_FAULT:
+        replay_fault(x, r);
         return;
     case KIND_MARKET:
         break;
@@ -447,6 +462,17 @@ void record_request(struct exchange *x, const struct account *a, const struct ht
     append(r, true);
 }
 
+void record_fault(struct exchange *x, int what, int symbol, int64_t time_ns)
+{
+    struct record *r = begin(x, KIND_FAULT);
+    if (!r)
+        return;
+    put_number(r, time_ns);
+    put_number(r, what);
+    put_number(r, symbol);
+    append(r, true);
+}
+
 void record_client(struct exchange *x, const char *name, bool present, int64_t wake_ns)
 {
     struct record *r = begin(x, KIND_CLIENT);
@@ -456,6 +482,11 @@ void record_client(struct exchange *x, const char *name, bool present, int64_t w
     put_number(r, wake_ns);
     put_text(r, name);
     append(r, false);
+}
+
+int64_t record_bytes(const struct exchange *x)
+{
+    return x->record ? (int64_t)journal_size(x->record->journal) : 0;
 }
 
 bool record_is_dirty(const struct exchange *x)

@@ -35,9 +35,12 @@ void record_again(struct exchange *x); /* a tick at the same time */
 void record_account(struct exchange *x, const struct account *a, int64_t time_ns);
 /* a: who asked; NULL: the operator (faults). */
 void record_request(struct exchange *x, const struct account *a, const struct http_request *req, int64_t time_ns);
+/* what: faults.h */
+void record_fault(struct exchange *x, int what, int symbol, int64_t time_ns);
 /* A client of the clock joined, left, or wants to be woken. */
 void record_client(struct exchange *x, const char *name, bool present, int64_t wake_ns);
 
+int64_t record_bytes(const struct exchange *x); /* 0 without */
 /* Is something not yet on disk? */
 bool record_is_dirty(const struct exchange *x);
 void record_sync(struct exchange *x);

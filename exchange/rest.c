@@ -84,10 +84,16 @@ bool parameter_word(struct call *c, const char *name, const char *const *words, 
     return true;
 }
 
+const char *after_comma(const char *list)
+{
+    const char *comma = strchr(list, ',');
+    return comma ? comma + 1 : NULL;
+}
+
 bool parameter_words(struct call *c, const char *name, const char *const *words, const char *expected)
 {
     char word[32];
-    for (const char *at = parameter_text(c, name); at; at = strchr(at, ','), at += at != NULL) {
+    for (const char *at = parameter_text(c, name); at; at = after_comma(at)) {
         snprintf(word, sizeof word, "%.*s", (int)strcspn(at, ","), at);
         if (name_index(words, word) < 0)
             return parameter_refuse(c, name, expected);
@@ -143,7 +149,7 @@ bool parameter_date(struct call *c, const char *name, int32_t *value)
 bool parameter_lists(const char *list, const char *name)
 {
     size_t len = strlen(name);
-    for (const char *at = list; at; at = strchr(at, ','), at += at != NULL)
+    for (const char *at = list; at; at = after_comma(at))
         if (strncmp(at, name, len) == 0 && (at[len] == ',' || at[len] == '\0'))
             return true;
     return false;
@@ -292,8 +298,15 @@ void rest_request(void *ctx, const struct http_request *req, struct http_respons
     struct exchange *x = ctx;
     struct call c = { .x = x, .req = req, .res = res, .is_data = strncmp(req->path, "/v2/stocks/", 11) == 0 };
     char id[UUID_SIZE];
+    int64_t began_ns = clock_mono_ns();
     x->requests++;
+    if (meter_answer(x, req, res) || faults_request(x, req, res))
+        return;
     c.now_ns = exchange_now(x);
+    if (faults_before(x, req, res)) {
+        meter_request(x, req->method, NULL, res, began_ns);
+        return;
+    }
     const struct route *route = find_route(&c);
     if (route && login(&c) && is_within_limit(&c)) {
         route->handle(&c);
@@ -306,6 +319,8 @@ void rest_request(void *ctx, const struct http_request *req, struct http_respons
     http_response_header(res, "X-Request-ID", id);
     exchange_pump(x); /* an order may have given the clock somewhere to go */
     res->hold = record_is_dirty(x);
+    faults_after(x, req, res);
+    meter_request(x, req->method, route ? route->path : NULL, res, began_ns);
 }
 
 void rest_replay(struct exchange *x, struct customer *who, const struct http_request *req, struct http_response *res)

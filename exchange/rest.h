@@ -42,6 +42,8 @@ bool parameter_words(struct call *c, const char *name, const char *const *words,
 /* A time, or a date: New York midnight, or the end of that day for the end of an interval. */
 bool parameter_time(struct call *c, const char *name, bool day_end, int64_t *value);
 bool parameter_date(struct call *c, const char *name, int32_t *value);
+/* Behind the next comma; NULL: there is none. */
+const char *after_comma(const char *list);
 /* Is name one of a comma-separated list? */
 bool parameter_lists(const char *list, const char *name);
 

@@ -189,7 +189,7 @@ void rest_get_v3_clock(struct call *c)
         return;
     }
     json_t *clocks = json_array();
-    for (const char *p = list ? list : "NYSE"; p; p = strchr(p, ','), p += p != NULL) {
+    for (const char *p = list ? list : "NYSE"; p; p = after_comma(p)) {
         int market = market_find(p, strcspn(p, ","));
         if (market < 0) {
             json_decref(clocks);

@@ -38,11 +38,11 @@ static void send_json(struct stream *s, json_t *message) /* takes it */
     size_t size;
     if (s->msgpack) {
         unsigned char *data = msgpack_encode(message, &size);
-        http_socket_send(s->socket, data, size, true);
+        faults_send(s->exchange, s->socket, message, data, size, true);
         free(data);
     } else {
         char *text = json_dumps(message, JSON_COMPACT | JSON_REAL_PRECISION(15));
-        http_socket_send(s->socket, text, strlen(text), !s->is_data);
+        faults_send(s->exchange, s->socket, message, text, strlen(text), !s->is_data);
         free(text);
     }
     json_decref(message);
@@ -418,6 +418,7 @@ void stream_close(void *ctx, struct http_socket *socket, bool orderly)
     while (*link != s)
         link = &(*link)->next;
     *link = s->next;
+    faults_forget(x, socket);
     if (s->client >= 0) {
         driver_leave(&x->driver, s->client, orderly);
         if (orderly)
@@ -431,6 +432,12 @@ void stream_close(void *ctx, struct http_socket *socket, bool orderly)
     }
     free(s);
     exchange_pump(x);
+}
+
+void stream_count(const struct exchange *x, size_t counts[2])
+{
+    for (const struct stream *s = x->streams; s; s = s->next)
+        counts[s->is_data]++;
 }
 
 void stream_second(struct exchange *x)

@@ -57,6 +57,7 @@ struct strategy_order_update {
     const char *reason;           /* why it was refused; "" otherwise */
 };
 
+/* An execution the broker takes back comes as a fill of the other side, of the same order. */
 struct strategy_fill {
     int64_t order_id;
     int symbol;

@@ -57,7 +57,7 @@ static void load(struct gap *g)
     FILE *f = path_of(g, "bars", path) ? fopen(path, "re") : NULL;
     while (f && fgets(line, sizeof line, f)) {
         int64_t ns;
-        if (sscanf(line, "%15s %39s", symbol, time) != 2 || !symbol_is_valid(symbol) || !time_parse(time, strlen(time), &ns)) {
+        if (sscanf(line, "%15s %31s", symbol, time) != 2 || !symbol_is_valid(symbol) || !time_parse(time, strlen(time), &ns)) {
             log_warn("bars_unreadable", KV_TEXT("path", path), KV_TEXT("line", line));
             continue;
         }

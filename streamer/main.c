@@ -97,6 +97,7 @@ struct streamer {
     struct alpaca_stream *trades, *data;
     struct held *held, **held_end;
     int clock_failures;
+    int64_t updates, bars_relayed, losses; /* since the start */
     bool in_lockstep, stopping, failed, outbox_closed;
 };
 
@@ -203,8 +204,9 @@ static void on_update(void *ctx, const struct alpaca_trade_update *u, const char
     relay_update(s->relay, raw, size);
     if (u->event == ALPACA_EVENT_UNKNOWN)
         log_warn("event_unknown", KV_TEXT("raw", raw));
-    log_debug("update_relayed", KV_TEXT("client_order_id", u->order.client_order_id),
-              KV_INT("event", u->event), KV_TIME("at", u->timestamp));
+    s->updates++;
+    log_info("update_relayed", KV_TEXT("client_order_id", u->order.client_order_id), KV_TEXT("order_id", u->order.id),
+             KV_TEXT("event", u->event == ALPACA_EVENT_UNKNOWN ? "unknown" : alpaca_event_names[u->event]), KV_TIME("at", u->timestamp));
     if (s->account[0]) {
         record_or_fail(s, record_update(s->record, s->account, u, raw, size, &err), &err);
         return;
@@ -275,6 +277,7 @@ static void on_data_ready(void *ctx)
 static void on_down(struct streamer *s, bool data, const char *why, bool gone)
 {
     relay_down(s->relay, data);
+    s->losses++;
     if (data)
         gap_down(s->gap);
     if (gone)
@@ -305,6 +308,7 @@ static void on_message(void *ctx, const struct alpaca_message *m)
     if (m->kind == ALPACA_MESSAGE_TICK)
         s->in_lockstep = m->tick.speed == 0;
     if (m->kind == ALPACA_MESSAGE_BAR) {
+        s->bars_relayed++;
         gap_bar(s->gap, m->symbol, m->bar.open_time_ns + MINUTE_NS);
         record_or_fail(s, record_bar(s->record, m->symbol, &m->bar, s->source, &err), &err);
     }
@@ -342,6 +346,25 @@ static json_t *on_health(void *ctx)
 
     return json_pack("{s:s,s:s,s:I,s:I}", "part", "streamer", "account", s->account, "pending",
                      (json_int_t)outbox_pending(s->outbox), "rejected", (json_int_t)outbox_rejected(s->outbox));
+}
+
+static void on_metrics(void *ctx, struct metrics *m)
+{
+    struct streamer *s = ctx;
+
+    metrics_process(m, "streamer");
+    metrics_int(m, METRIC_GAUGE, "bell_streamer_upstream", "1 while the broker's stream is there.",
+                s->trades && alpaca_stream_is_ready(s->trades), { "stream", "trades" });
+    metrics_int(m, METRIC_GAUGE, "bell_streamer_upstream", "1 while the broker's stream is there.",
+                s->data && alpaca_stream_is_ready(s->data), { "stream", "data" });
+    metrics_int(m, METRIC_COUNTER, "bell_streamer_losses_total", "Times a stream of the broker was lost or not reached.", s->losses);
+    metrics_int(m, METRIC_COUNTER, "bell_streamer_updates_total", "Order events relayed.", s->updates);
+    metrics_int(m, METRIC_COUNTER, "bell_streamer_bars_total", "Bars relayed.", s->bars_relayed);
+    metrics_int(m, METRIC_COUNTER, "bell_streamer_bars_filled_total", "Bars the stream did not bring, asked for by REST.",
+                gap_filled(s->gap));
+    metrics_int(m, METRIC_GAUGE, "bell_streamer_outbox_items", "Rows the API has not taken yet.", (int64_t)outbox_pending(s->outbox));
+    metrics_int(m, METRIC_COUNTER, "bell_streamer_outbox_rejected_total", "Rows the API refused: see rejected.jsonl.",
+                (int64_t)outbox_rejected(s->outbox));
 }
 
 static void open_streams(struct streamer *s)
@@ -458,7 +481,7 @@ static bool start(struct streamer *s, struct err *err)
         .host = s->settings.host, .port = (int)s->settings.port, .key = s->key, .secret = s->secret,
         .always = (const char (*)[SYMBOL_SIZE])s->always, .always_count = s->always_count,
         .lost_timeout_ns = s->settings.engine_lost_timeout, .ctx = s, .on_wanted = on_wanted, .on_ack = on_ack,
-        .on_health = on_health,
+        .on_health = on_health, .on_metrics = on_metrics,
     };
     struct reconcile_options reconcile = { .state = s->settings.state, .ctx = s, .on_account = on_account,
                                            .on_failed = on_reconcile_failed };

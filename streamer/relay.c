@@ -400,12 +400,27 @@ static void on_close(void *ctx, struct http_socket *socket, bool orderly)
     free(l);
 }
 
+static void answer_metrics(struct relay *r, struct http_response *res)
+{
+    struct metrics m = { 0 };
+
+    r->o.on_metrics(r->o.ctx, &m);
+    metrics_int(&m, METRIC_GAUGE, "bell_streamer_engines", "Engines with market data.", (int64_t)relay_state_clients(r->state));
+    metrics_int(&m, METRIC_GAUGE, "bell_streamer_engines_missing", "Engines the lockstep clock waits for.",
+                (int64_t)relay_state_missing(r->state));
+    res->status = 200;
+    res->content_type = METRICS_TYPE;
+    res->body = m.text;
+}
+
 static void on_request(void *ctx, const struct http_request *req, struct http_response *res)
 {
     struct relay *r = ctx;
     json_t *j;
 
-    if (strcmp(req->path, "/healthz") != 0) {
+    if (strcmp(req->path, "/metrics") == 0) {
+        answer_metrics(r, res);
+    } else if (strcmp(req->path, "/healthz") != 0) {
         res->status = 404;
         res->body = must_strdup("{\"message\":\"streams are at /stream and /v2/iex\"}");
     } else {

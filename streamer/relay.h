@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "alpaca/wire.h"
+#include "core/metrics.h"
 #include "streamer/relay_state.h"
 
 struct relay;
@@ -31,6 +32,8 @@ struct relay_options {
     void (*on_ack)(void *ctx, int64_t n, int64_t wake_ns);
     /* GET /healthz: a new object, to which the relay adds what it knows. */
     json_t *(*on_health)(void *ctx);
+    /* GET /metrics: likewise. */
+    void (*on_metrics)(void *ctx, struct metrics *m);
 };
 
 struct relay *relay_new(uv_loop_t *loop, const struct relay_options *options, struct err *err);

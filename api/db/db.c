@@ -123,16 +123,20 @@ static bool each_row(const PGresult *result, db_row *row, void *ctx, struct err 
     return true;
 }
 
-bool db_query(struct db *db, const char *sql, const char *const *values, size_t values_count,
-              db_row *row, void *ctx, struct err *err)
+bool db_ask(struct db *db, const char *sql, const char *const *values, size_t values_count, struct err *err)
 {
-    bool ok = true;
     if (!PQsendQueryParams(db->conn, sql, (int)values_count, NULL, values, NULL, NULL, 0)) {
         lose(db, PQerrorMessage(db->conn), err);
         return false;
     }
     /* Row by row: a whole table may pass here. */
     PQsetSingleRowMode(db->conn);
+    return await(db, err);
+}
+
+bool db_rows(struct db *db, db_row *row, void *ctx, struct err *err)
+{
+    bool ok = true;
     for (;;) {
         if (!await(db, err))
             return false;
@@ -154,6 +158,12 @@ bool db_query(struct db *db, const char *sql, const char *const *values, size_t 
         return false;
     }
     return ok;
+}
+
+bool db_query(struct db *db, const char *sql, const char *const *values, size_t values_count,
+              db_row *row, void *ctx, struct err *err)
+{
+    return db_ask(db, sql, values, values_count, err) && db_rows(db, row, ctx, err);
 }
 
 /* ---- inserting */

@@ -32,6 +32,9 @@ bool db_is_lost(const struct db *db);   /* of no more use: close it and open ano
 typedef bool db_row(void *ctx, char *const *values);
 bool db_query(struct db *db, const char *sql, const char *const *values, size_t values_count,
               db_row *row, void *ctx, struct err *err);
+/* The same in two steps: asked, and its first row (or its end) is there; then the rows. */
+bool db_ask(struct db *db, const char *sql, const char *const *values, size_t values_count, struct err *err);
+bool db_rows(struct db *db, db_row *row, void *ctx, struct err *err);
 
 /* Makes the tables, adds columns that are missing, takes over the rows of an earlier layout, refuses when a table is
  * suspended or of another shape, waits until what was written is readable. */
@@ -60,6 +63,27 @@ bool db_list(struct db *db, const struct table *t, const struct filter *f, size_
 /* Each record of the table, without its long texts, partition by partition: a statement may not take longer than its
  * timeout, and one over years of bars would. */
 bool db_load(struct db *db, const struct table *t, db_record *row, void *ctx, struct err *err);
+
+/* ---- whole tables */
+
+/* A table as it stands when db_dump_begin has come back, whatever is written later; in the order of time, with long texts.
+ * The connection is the dump's alone until db_dump has read it to its end. */
+bool db_dump_begin(struct db *db, const struct table *t, struct err *err);
+bool db_dump(struct db *db, const struct table *t, db_record *row, void *ctx, struct err *err);
+bool db_count(struct db *db, const struct table *t, int64_t *count, struct err *err);
+
+/* Rows one after the other, copied, stored by the thousand. */
+struct db_bulk { /* zeroed but for store and ctx; db_bulk_end in all cases */
+    enum db_outcome (*store)(void *ctx, const struct db_insert *rows, size_t count, struct err *err);
+    void *ctx;
+    struct db_insert *rows;
+    char **texts;
+    size_t count;
+    int64_t stored;
+};
+bool db_bulk_add(struct db_bulk *b, const struct table *t, const void *record, struct err *err);
+bool db_bulk_flush(struct db_bulk *b, struct err *err);
+void db_bulk_end(struct db_bulk *b); /* what was not flushed is dropped */
 
 /* ---- readers' connections: opened when needed, at most POOL_SIZE, kept */
 enum { POOL_SIZE = 4, POOL_WAIT_S = 5 };

@@ -144,58 +144,37 @@ static bool set_aside(struct db *db, const struct table *t, struct err *err)
 struct move {
     const struct table *table;
     const struct column *columns[64];
-    size_t columns_count;
-    struct db *to;
-    struct db_insert *rows;
-    char **texts; /* of the rows' LONG_TEXT */
-    size_t count, read;
+    size_t columns_count, read;
+    void *record;
+    struct db_bulk bulk;
     struct err err;
 };
 
-enum { MOVE_ROWS = 1000, MOVE_STATEMENT_ROWS = 20000 };
+enum { MOVE_STATEMENT_ROWS = 20000 };
 
-static void forget_rows(struct move *m)
+static enum db_outcome store_moved(void *ctx, const struct db_insert *rows, size_t count, struct err *err)
 {
-    for (size_t i = 0; i < m->count; i++) {
-        free((void *)(uintptr_t)m->rows[i].record);
-        free(m->texts[i]);
-    }
-    m->count = 0;
-}
-
-static bool move_rows(struct move *m)
-{
-    bool ok = !m->count || db_insert(m->to, m->rows, m->count, &m->err) == DB_STORED;
-    forget_rows(m);
-    return ok;
+    return db_insert(ctx, rows, count, err);
 }
 
 static bool move_row(void *ctx, char *const *values)
 {
     struct move *m = ctx;
-    void *record = must_alloc(1, m->table->record_size);
-    char *text = NULL;
     bool ok = true;
-    table_init(m->table, record);
-    for (size_t i = 0; ok && i < m->columns_count; i++) {
-        const char *value = values[i];
-        if (value && m->columns[i]->kind == COLUMN_LONG_TEXT)
-            value = text = must_strdup(value);
-        ok = column_from_db(m->columns[i], value, record);
-    }
+    table_init(m->table, m->record);
+    for (size_t i = 0; ok && i < m->columns_count; i++)
+        ok = column_from_db(m->columns[i], values[i], m->record);
     if (ok && m->table->derive)
-        m->table->derive(record);
-    m->texts[m->count] = text;
-    m->rows[m->count++] = (struct db_insert){ m->table, record };
+        m->table->derive(m->record);
     m->read++;
-    return ok && (m->count < MOVE_ROWS || move_rows(m));
+    return ok && db_bulk_add(&m->bulk, m->table, m->record, &m->err);
 }
 
 /* What was set aside is moved; a start that was cut short begins anew, which dedup makes the same. */
 static bool take_over(struct db *db, const struct table *t, struct err *err)
 {
     struct seen seen;
-    struct move m = { .table = t, .rows = must_alloc(MOVE_ROWS, sizeof *m.rows), .texts = must_alloc(MOVE_ROWS, sizeof *m.texts) };
+    struct move m = { .table = t, .record = must_alloc(1, t->record_size), .bulk = { .store = store_moved, .ctx = db } };
     struct db *from = NULL;
     struct buffer sql = { 0 };
     char old[64];
@@ -213,7 +192,6 @@ static bool take_over(struct db *db, const struct table *t, struct err *err)
         !ask_number(db, &before, err, "SELECT count() FROM %s", old) || !(from = db_open_like(db, err)))
         goto done;
     log_info("layout_changed", KV_TEXT("table", t->name), KV_INT("rows", before));
-    m.to = db;
     for (size_t i = 0; i < t->columns_count; i++) {
         const struct column *c = &t->columns[i];
         if (seen.has[i] && !seen.is_other[i])
@@ -225,7 +203,7 @@ static bool take_over(struct db *db, const struct table *t, struct err *err)
         for (size_t i = 0; i < m.columns_count; i++)
             buffer_printf(&sql, "%s\"%s\"", i ? "," : "SELECT ", m.columns[i]->name);
         buffer_printf(&sql, " FROM %s LIMIT %lld,%lld", old, (long long)at, (long long)at + MOVE_STATEMENT_ROWS);
-        ok = db_query(from, sql.data, NULL, 0, move_row, &m, err) && move_rows(&m);
+        ok = db_query(from, sql.data, NULL, 0, move_row, &m, err) && db_bulk_flush(&m.bulk, err);
         at += MOVE_STATEMENT_ROWS;
         if (ok && m.read == read)
             break;
@@ -243,11 +221,10 @@ static bool take_over(struct db *db, const struct table *t, struct err *err)
         ok = db_query(db, sql.data, NULL, 0, NULL, NULL, err);
     }
 done:
-    forget_rows(&m);
+    db_bulk_end(&m.bulk);
     db_close(from);
     buffer_free(&sql);
-    free(m.rows);
-    free(m.texts);
+    free(m.record);
     return ok;
 }
 
@@ -547,4 +524,84 @@ bool db_load(struct db *db, const struct table *t, db_record *row, void *ctx, st
     }
     free(partitions.list);
     return ok;
+}
+
+/* ---- whole tables */
+
+bool db_count(struct db *db, const struct table *t, int64_t *count, struct err *err)
+{
+    return wait_readable(db, t, err) && ask_number(db, count, err, "SELECT count() FROM %s", t->name);
+}
+
+bool db_dump_begin(struct db *db, const struct table *t, struct err *err)
+{
+    struct listing l = { .table = t };
+    struct statement *s = must_alloc(1, sizeof *s);
+    select_columns(s, &l, t->name, true);
+    buffer_printf(&s->sql, " ORDER BY \"%s\"", t->keys[0]);
+    bool ok = wait_readable(db, t, err) && db_ask(db, s->sql.data, NULL, 0, err);
+    buffer_free(&s->sql);
+    free(s);
+    return ok;
+}
+
+bool db_dump(struct db *db, const struct table *t, db_record *row, void *ctx, struct err *err)
+{
+    struct listing l = { .table = t, .record = must_alloc(1, t->record_size), .passed_max = SIZE_MAX, .row = row, .ctx = ctx };
+    struct statement *s = must_alloc(1, sizeof *s);
+    select_columns(s, &l, t->name, true); /* which they were */
+    bool ok = db_rows(db, read_row, &l, err);
+    buffer_free(&s->sql);
+    free(s);
+    buffer_free(&l.text);
+    free(l.record);
+    return ok;
+}
+
+enum { BULK_ROWS = 1000 };
+
+static void bulk_forget(struct db_bulk *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        free((void *)(uintptr_t)b->rows[i].record);
+        free(b->texts[i]);
+    }
+    b->count = 0;
+}
+
+bool db_bulk_flush(struct db_bulk *b, struct err *err)
+{
+    if (b->count && b->store(b->ctx, b->rows, b->count, err) != DB_STORED)
+        return false;
+    b->stored += (int64_t)b->count;
+    bulk_forget(b);
+    return true;
+}
+
+bool db_bulk_add(struct db_bulk *b, const struct table *t, const void *record, struct err *err)
+{
+    if (!b->rows) {
+        b->rows = must_alloc(BULK_ROWS, sizeof *b->rows);
+        b->texts = must_alloc(BULK_ROWS, sizeof *b->texts);
+    }
+    void *copy = must_alloc(1, t->record_size);
+    memcpy(copy, record, t->record_size);
+    b->texts[b->count] = NULL;
+    for (size_t i = 0; i < t->columns_count; i++) {
+        const char *text;
+        if (t->columns[i].kind != COLUMN_LONG_TEXT)
+            continue;
+        memcpy(&text, (const char *)record + t->columns[i].offset, sizeof text);
+        text = b->texts[b->count] = text ? must_strdup(text) : NULL;
+        memcpy((char *)copy + t->columns[i].offset, &text, sizeof text);
+    }
+    b->rows[b->count++] = (struct db_insert){ t, copy };
+    return b->count < BULK_ROWS || db_bulk_flush(b, err);
+}
+
+void db_bulk_end(struct db_bulk *b)
+{
+    bulk_forget(b);
+    free(b->rows);
+    free(b->texts);
 }

@@ -21,7 +21,8 @@ struct call {
     char *text;              /* what came, NUL-terminated */
     size_t size;
     int64_t reset_s, retry_s; /* X-RateLimit-Reset, Retry-After; -1 */
-    char request_id[80], error[CURL_ERROR_SIZE];
+    struct curl_slist *headers;
+    char request_id[80], error[CURL_ERROR_SIZE]; /* request_id: ours, until the reply names another */
 };
 
 struct alpaca_rest {
@@ -84,6 +85,7 @@ static void call_free(struct call *c)
 {
     if (c->easy)
         curl_easy_cleanup(c->easy);
+    curl_header_free(c->headers);
     free(c->method);
     free(c->url);
     free(c->body);
@@ -104,7 +106,9 @@ static void call_start(struct alpaca_rest *r, struct call *c)
     r->running_count++;
     curl_easy_setopt(e, CURLOPT_URL, c->url);
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->body ? r->body_headers : r->headers);
+    uuid_v4(c->request_id);
+    c->headers = curl_header_before("X-Request-ID", c->request_id, c->body ? r->body_headers : r->headers);
+    curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->headers);
     curl_easy_setopt(e, CURLOPT_USERAGENT, "closing-bell/" BELL_VERSION);
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);

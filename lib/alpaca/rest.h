@@ -32,7 +32,7 @@ struct alpaca_reply {
     const char *message;      /* the error body's "message", or "" */
     int64_t code;             /* the error body's "code", or 0 */
     int64_t retry_after_ms;   /* -1 when not told */
-    const char *request_id;   /* X-Request-ID or "" */
+    const char *request_id;   /* X-Request-ID: the reply's, otherwise the one we sent */
 };
 typedef void alpaca_rest_done(void *ctx, const struct alpaca_reply *reply);
 

@@ -82,7 +82,8 @@ struct outbox {
 
     struct curl_loop *curl;
     CURL *easy;
-    struct curl_slist *headers;
+    struct curl_slist *headers, *id_header; /* id_header: of the request under way */
+    char request_id[40];
     uv_timer_t next_timer, commit_timer;
 
     struct route *sending; /* NULL: nothing under way */
@@ -298,6 +299,10 @@ static void send_next(struct outbox *o)
     }
     body_add(o, tail, sizeof tail - 1);
     snprintf(url, sizeof url, "%s%s", o->url, r->name);
+    curl_header_free(o->id_header);
+    uuid_v4(o->request_id);
+    o->id_header = curl_header_before("X-Request-ID", o->request_id, o->headers);
+    curl_easy_setopt(o->easy, CURLOPT_HTTPHEADER, o->id_header);
     curl_easy_setopt(o->easy, CURLOPT_URL, url);
     curl_easy_setopt(o->easy, CURLOPT_POSTFIELDS, o->body);
     curl_easy_setopt(o->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)o->body_size);
@@ -353,7 +358,8 @@ static void come_again(struct outbox *o, const char *reason)
 {
     if (!o->away_since_ns) {
         o->away_since_ns = clock_mono_ns();
-        log_warn("api_lost", KV_TEXT("url", o->url), KV_TEXT("reason", reason), KV_INT("pending", o->pending));
+        log_warn("api_lost", KV_TEXT("url", o->url), KV_TEXT("reason", reason), KV_INT("pending", o->pending),
+                 KV_TEXT("request_id", o->request_id));
     }
     o->sending = NULL;
     o->retry_ms = o->retry_ms ? o->retry_ms * 2 : RETRY_MS_MIN;
@@ -405,8 +411,11 @@ static void answered(struct outbox *o, CURLcode code, long status)
     } else {
         if (!taken) {
             log_error("api_refused_item", KV_TEXT("route", o->sending->name), KV_INT("status", status),
-                      KV_TEXT("reason", o->reply));
+                      KV_TEXT("reason", o->reply), KV_TEXT("request_id", o->request_id));
             o->rejected++;
+        } else {
+            log_debug("delivered", KV_TEXT("route", o->sending->name), KV_INT("items", o->sending_count),
+                      KV_TEXT("request_id", o->request_id));
         }
         if (o->singles > 0)
             o->singles--;
@@ -464,7 +473,6 @@ static void curl_open(struct outbox *o)
     curl_easy_setopt(o->easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(o->easy, CURLOPT_PROXY, "");
     curl_easy_setopt(o->easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(o->easy, CURLOPT_HTTPHEADER, o->headers);
     curl_easy_setopt(o->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
     curl_easy_setopt(o->easy, CURLOPT_TIMEOUT_MS, (long)ANSWER_MS);
     curl_easy_setopt(o->easy, CURLOPT_WRITEFUNCTION, on_reply);
@@ -481,6 +489,7 @@ static void curl_close(struct outbox *o)
     if (o->sending)
         curl_loop_remove(o->curl, o->easy);
     curl_easy_cleanup(o->easy);
+    curl_header_free(o->id_header);
     curl_slist_free_all(o->headers);
     curl_loop_free(o->curl, on_curl_freed);
 }

@@ -114,16 +114,56 @@ uint64_t random_next(uint64_t *state)
     return z ^ z >> 31;
 }
 
+static void sha256_failed(int rc)
+{
+    log_error("sha256_failed", KV_TEXT("why", gnutls_strerror(rc)));
+    abort();
+}
+
+static void hex_of(const unsigned char digest[32], char out[65])
+{
+    for (size_t i = 0; i < 32; i++)
+        snprintf(out + 2 * i, 3, "%02x", digest[i]);
+}
+
 void sha256_hex(const void *data, size_t size, char out[65])
 {
     unsigned char digest[32];
     int rc = gnutls_hash_fast(GNUTLS_DIG_SHA256, data, size, digest);
-    if (rc != 0) {
-        log_error("sha256_failed", KV_TEXT("why", gnutls_strerror(rc)));
-        abort();
-    }
-    for (size_t i = 0; i < sizeof digest; i++)
-        snprintf(out + 2 * i, 3, "%02x", digest[i]);
+    if (rc != 0)
+        sha256_failed(rc);
+    hex_of(digest, out);
+}
+
+struct sha256 {
+    gnutls_hash_hd_t handle;
+};
+
+struct sha256 *sha256_begin(void)
+{
+    struct sha256 *h = must_alloc(1, sizeof *h);
+    int rc = gnutls_hash_init(&h->handle, GNUTLS_DIG_SHA256);
+    if (rc != 0)
+        sha256_failed(rc);
+    return h;
+}
+
+void sha256_add(struct sha256 *h, const void *data, size_t size)
+{
+    int rc = gnutls_hash(h->handle, data, size);
+    if (rc != 0)
+        sha256_failed(rc);
+}
+
+void sha256_end(struct sha256 *h, char out[65])
+{
+    unsigned char digest[32];
+    out[0] = '\0';
+    if (!h)
+        return;
+    gnutls_hash_deinit(h->handle, digest);
+    hex_of(digest, out);
+    free(h);
 }
 
 char *base64_encode(const void *data, size_t size)

@@ -29,6 +29,11 @@ uint64_t random_next(uint64_t *state);
 
 /* SHA-256 of data as 64 hex digits and NUL (gnutls, as libcurl's flavour brings it). */
 void sha256_hex(const void *data, size_t size, char out[65]);
+/* The same piece by piece. */
+struct sha256;
+struct sha256 *sha256_begin(void);
+void sha256_add(struct sha256 *h, const void *data, size_t size);
+void sha256_end(struct sha256 *h, char out[65]); /* h is gone; NULL is fine: out is "" */
 
 /* Base64 (RFC 4648, padded). Both malloc'd; decoded data has a NUL behind it. decode: NULL when it is none. */
 char *base64_encode(const void *data, size_t size);

@@ -1,6 +1,7 @@
 #include "core/curl_loop.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base.h"
@@ -120,6 +121,24 @@ void curl_loop_add(struct curl_loop *l, CURL *easy)
 void curl_loop_remove(struct curl_loop *l, CURL *easy)
 {
     curl_multi_remove_handle(l->multi, easy);
+}
+
+struct curl_slist *curl_header_before(const char *name, const char *value, struct curl_slist *rest)
+{
+    char line[256];
+    snprintf(line, sizeof line, "%s: %s", name, value);
+    struct curl_slist *first = curl_slist_append(NULL, line);
+    if (!first)
+        abort();
+    first->next = rest;
+    return first;
+}
+
+void curl_header_free(struct curl_slist *first)
+{
+    if (first)
+        first->next = NULL;
+    curl_slist_free_all(first);
 }
 
 static void timer_closed(uv_handle_t *h)

@@ -18,6 +18,10 @@ typedef void curl_loop_finished(void *ctx, CURL *easy, CURLcode result);
 struct curl_loop *curl_loop_new(uv_loop_t *loop, curl_loop_finished *finished, void *ctx);
 void curl_loop_add(struct curl_loop *l, CURL *easy);
 void curl_loop_remove(struct curl_loop *l, CURL *easy); /* it will not be told of */
+/* A header of one request before those of all: give it to CURLOPT_HTTPHEADER, and free it when the request is over. rest is
+ * lent, and outlives it. */
+struct curl_slist *curl_header_before(const char *name, const char *value, struct curl_slist *rest);
+void curl_header_free(struct curl_slist *first); /* NULL is fine */
 /* All handles have been removed. Nothing is told afterwards; freed (NULL is fine) when the loop has turned. */
 void curl_loop_free(struct curl_loop *l, void (*freed)(void *ctx));
 

@@ -70,6 +70,8 @@ struct http_server {
     bool stopping;
     int64_t stop_until_ms;
     size_t newcomers_count, rest_count, sockets_count;
+    size_t queued; /* bytes in all sockets' queues */
+    uint64_t slow; /* sockets cut because they did not read */
     struct newcomer *newcomers;
     struct rest_connection *rest, *held;
     struct http_socket *sockets, *dirty;

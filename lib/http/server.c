@@ -151,6 +151,10 @@ static void on_accept(uv_poll_t *poll, int status, int events)
     while ((fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
         int yes = 1;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &(int){ 60 }, sizeof(int));
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &(int){ 15 }, sizeof(int));
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &(int){ 4 }, sizeof(int));
         newcomer_new(s, fd, s->o.head_ms, on_head);
         if (s->newcomers_count + s->rest_count + s->sockets_count > s->o.connections_max) {
             log_warn("http_connection_refused", KV_INT("connections", s->o.connections_max));
@@ -248,6 +252,7 @@ struct http_server *http_server_new(uv_loop_t *loop, const struct http_server_op
     s->o.body_max = or_default_size(options->body_max, 1 << 20);
     s->o.message_max = or_default_size(options->message_max, 1 << 20);
     s->o.queue_max = or_default_size(options->queue_max, 8 << 20);
+    s->o.queues_max = or_default_size(options->queues_max, 256 << 20);
     s->o.connections_max = or_default_size(options->connections_max, 1000);
     s->o.head_ms = or_default(options->head_ms, 5000);
     s->o.body_ms = or_default(options->body_ms, 30000);
@@ -278,6 +283,11 @@ struct http_server *http_server_new(uv_loop_t *loop, const struct http_server_op
 int http_server_port(const struct http_server *s)
 {
     return s->port;
+}
+
+void http_server_stats(const struct http_server *s, struct http_stats *out)
+{
+    *out = (struct http_stats){ s->rest_count, s->sockets_count, s->queued, s->slow };
 }
 
 /* A turn after http_server_stop, which may have been called by a handler: replies go out, sockets get their

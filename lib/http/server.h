@@ -6,7 +6,8 @@
  * REST: the handler gets a whole request (body at most body_max, 413 before it is read otherwise) and
  * answers at once by filling the response. Two different Content-Lengths, or one with chunked, are refused
  * with 400. WebSockets: messages are whole (fragments collected, at most message_max, 1009 beyond);
- * sending queues, bounded by queue_max bytes: over it the connection is closed as a slow client.
+ * sending queues, bounded by queue_max bytes: over it the connection is closed as a slow client. A peer whose host is
+ * gone is noticed within two minutes (TCP keep-alive).
  *
  * What is sent from any callback of the loop leaves before the loop waits again. http_server_new ignores SIGPIPE.
  *
@@ -65,6 +66,7 @@ struct http_server_options {
     const char *host;          /* "127.0.0.1" */
     int port;                  /* 0: any; http_server_port tells */
     size_t body_max, message_max, queue_max; /* 0: 1 MiB, 1 MiB, 8 MiB */
+    size_t queues_max;         /* of all sockets together; the longest is cut off beyond. 0: 256 MiB */
     size_t connections_max;    /* 0: 1000; one more is answered 503 and closed */
     int head_ms, body_ms, idle_ms; /* 0: 5 s for a head, 30 s for a body, 75 s idle or for a reply to be read */
     const char *const *socket_paths;         /* NULL-terminated: "/stream", "/v2/iex"; lent for good */
@@ -85,6 +87,12 @@ struct http_server_options {
 /* NULL: err says it in a sentence ("port 8081 is in use: ..."). */
 struct http_server *http_server_new(uv_loop_t *loop, const struct http_server_options *options, struct err *err);
 int http_server_port(const struct http_server *s);
+struct http_stats {
+    size_t rest, sockets; /* connections */
+    size_t queued;        /* bytes waiting for sockets' readers */
+    uint64_t slow;        /* sockets cut because they did not read, so far */
+};
+void http_server_stats(const struct http_server *s, struct http_stats *out);
 /* Closes everything; run the loop until empty, then http_server_free. */
 void http_server_stop(struct http_server *s);
 void http_server_free(struct http_server *s);
@@ -93,6 +101,8 @@ void http_server_free(struct http_server *s);
  * that HTTP itself knows. */
 bool http_socket_header(const struct http_socket *s, const char *name, char *out, size_t size);
 void http_socket_send(struct http_socket *s, const void *data, size_t size, bool binary);
+/* At once and without a word: what is queued is lost. */
+void http_socket_cut(struct http_socket *s);
 /* Sends what is queued, then a close frame. */
 void http_socket_close(struct http_socket *s, int code);
 void http_socket_set(struct http_socket *s, void *user);

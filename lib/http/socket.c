@@ -69,6 +69,7 @@ static void flush(struct http_socket *s)
         if (lws_write(s->wsi, from, size, LWS_WRITE_HTTP) < 0)
             cut(s);
         s->out_start += size;
+        s->server->queued -= size;
         s->handed = size;
     }
     if (s->dead)
@@ -127,11 +128,29 @@ static void queue(struct http_socket *s, enum opcode opcode, const void *data, s
         s->out = must_realloc(s->out, cap, 1);
         s->out_cap = cap;
     }
+    size_t before = s->out_end;
     s->out_end += frame_head((unsigned char *)s->out + s->out_end, opcode, size);
     if (size)
         memcpy(s->out + s->out_end, data, size);
     s->out_end += size;
+    s->server->queued += s->out_end - before;
     mark_dirty(s);
+}
+
+/* Many that are slow, each within its own bound: who is farthest behind goes. */
+static void cut_longest(struct http_server *server)
+{
+    struct http_socket *longest = NULL;
+    for (struct http_socket *s = server->sockets; s; s = s->next)
+        if (!longest || s->out_end - s->out_start > longest->out_end - longest->out_start)
+            longest = s;
+    if (!longest)
+        return;
+    log_warn("http_clients_too_slow", KV_INT("queued_bytes", server->queued), KV_INT("longest_bytes", longest->out_end - longest->out_start));
+    server->queued -= longest->out_end - longest->out_start;
+    longest->out_start = longest->out_end = 0;
+    server->slow++;
+    http_socket_cut(longest);
 }
 
 void http_socket_send(struct http_socket *s, const void *data, size_t size, bool binary)
@@ -142,10 +161,14 @@ void http_socket_send(struct http_socket *s, const void *data, size_t size, bool
     size_t handed = s->established && lws_partial_buffered(s->wsi) ? s->handed : 0;
     if (waiting + handed + size + FRAME_HEAD > s->server->o.queue_max) {
         log_warn("http_client_too_slow", KV_INT("queued_bytes", waiting + handed), KV_INT("message_bytes", size));
+        s->server->slow++;
         cut(s);
         return;
     }
-    queue(s, binary ? OPCODE_BINARY : OPCODE_TEXT, data, size);
+    if (s->server->queued + size > s->server->o.queues_max)
+        cut_longest(s->server);
+    if (!s->dead)
+        queue(s, binary ? OPCODE_BINARY : OPCODE_TEXT, data, size);
 }
 
 void http_socket_close(struct http_socket *s, int code)
@@ -155,6 +178,12 @@ void http_socket_close(struct http_socket *s, int code)
     s->closing = s->orderly = true;
     s->until_ms = server_now_ms(s->server) + CLOSE_MS;
     queue(s, OPCODE_CLOSE, (const unsigned char[]){ (unsigned char)(code >> 8), (unsigned char)code }, 2);
+}
+
+void http_socket_cut(struct http_socket *s)
+{
+    if (!s->dead)
+        cut(s);
 }
 
 void http_socket_set(struct http_socket *s, void *user)
@@ -252,6 +281,7 @@ static int open_socket(struct http_server *server, struct lws *wsi, const char *
     s->server = server;
     s->wsi = wsi;
     if (!server->o.on_open(server->o.ctx, s, path, type)) {
+        server->queued -= s->out_end - s->out_start;
         free(s->out);
         free(s);
         return refuse(wsi, HTTP_STATUS_FORBIDDEN);
@@ -273,6 +303,7 @@ static void forget(struct lws *wsi)
             break;
         }
     LIST_REMOVE(s);
+    s->server->queued -= s->out_end - s->out_start;
     s->dead = true; /* what on_close still sends goes nowhere */
     s->server->o.on_close(s->server->o.ctx, s, s->orderly);
     free(s->out);

@@ -84,9 +84,11 @@ class QuestDB:
 class Api:
     """A running bell-api. Every reply is held to openapi.yaml, and every route that was asked is noted."""
 
+    exercised = set()
+
     def __init__(self, binary, folder, pg):
         self.binary, self.folder, self.pg = binary, folder, pg
-        self.port, self.process, self.exercised = free_port(), None, set()
+        self.port, self.process = free_port(), None
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_path = folder / "api.log"
         password = folder / "password"

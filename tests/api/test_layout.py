@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from conftest import wait_until
-from test_api import NASTY, V1, answers, event, fill, intent, life_of_an_order, stamp
+from test_api import NASTY, V1, answers, bar, event, fill, intent, life_of_an_order, stamp
 
 UNPACKED = {
     "orders": """timestamp TIMESTAMP, order_id VARCHAR, client_order_id VARCHAR, account SYMBOL, strategy SYMBOL, symbol SYMBOL,
@@ -73,6 +73,8 @@ def test_rows_of_the_earlier_layout_are_taken_over(api, made_up, empty, cut_shor
         make(db, "order_events", rows["order_events"])
         db.query("RENAME TABLE order_events TO order_events_unpacked")
     other.start()
+    other.put(f"{V1}/bars", *api.items(f"{V1}/bars", symbol="SPY", start="2000-01-01"), bar("SPY", 0, "1", source="both"))
+    api.put(f"{V1}/bars", bar("SPY", 0, "1", source="both"))
     assert answers(other, a) == answers(api, a)
     names = {row[0] for row in db.query("SELECT table_name FROM tables()")}
     assert {"orders", "order_events"} <= names and not [n for n in names if "unpacked" in n]

@@ -25,6 +25,7 @@ from alpaca.trading.stream import TradingStream
 from websockets.sync.client import connect
 
 ROOT = Path(__file__).resolve().parents[2]
+CACHE = Path(os.environ.get("BELL_CACHE", ROOT / "var/cache"))  # what was fetched and built for these tests once
 PORTS = iter(range(int(os.environ.get("BELL_PORT_BASE", "28100")) + 100, 65536))
 PATIENCE = float(os.environ.get("BELL_PATIENCE", "60"))  # seconds until something that should have come counts as missing
 for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
@@ -192,6 +193,27 @@ class Stream:
             asyncio.run_coroutine_threadsafe(stop(), self.sdk._loop)
             self.thread.join(PATIENCE)
             assert not self.thread.is_alive()
+
+
+def run_cases(exchange, argv, env=None):
+    """What a program with cases of its own said of each: {name: (ok or failed, why)}. It may ask for the clock to be moved."""
+    process = subprocess.Popen([*map(str, argv)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                               env={**os.environ, "NO_PROXY": "127.0.0.1", **(env or {})})
+    found = {}
+    try:
+        for line in process.stdout:
+            word, _, rest = line.strip().partition(" ")
+            if word == "clock":
+                exchange.clock.to(market.at(market.TODAY, rest))
+                process.stdin.write("moved\n")
+                process.stdin.flush()
+            elif word in ("ok", "failed"):
+                name, _, why = rest.partition(": ")
+                found[name] = (word, why)
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -66,6 +66,12 @@ def test_bars_of(me, timeframe, times, volume):
     assert starts(found) == times and {b.volume for b in found["AAPL"]} == {volume}
 
 
+def test_a_longer_bar_is_made_of_its_minutes(standing, traders):
+    me = traders(standing(market.TODAY, "12:00"))
+    [bar] = bars(me, "MSFT", TimeFrame(30, TimeFrameUnit.Minute), "10:30", "10:30")["MSFT"]
+    assert (bar.open, bar.high, bar.low, bar.close, bar.volume) == (200, 203, 200, 203, 30000)
+
+
 def test_day_bars_start_at_new_york_midnight(me):
     found = bars(me, timeframe=TimeFrame.Day, start=market.at("2024-06-27", "00:00"), end=today("00:00") - dt.timedelta(seconds=1))["AAPL"]
     assert [b.timestamp for b in found] == [market.at(d, "00:00") for d in market.BEFORE]
@@ -132,6 +138,12 @@ def test_the_sdk_pages_by_itself(standing, traders):
     assert {s: len(v) for s, v in found.data.items()} == {"AAPL": minutes, "IBM": minutes} and len(asked) == 4
     times = [b.timestamp for b in found["IBM"]]
     assert times == sorted(set(times))
+
+
+def test_bars_as_a_dataframe(me):
+    frame = bars(me, ["AAPL", "IBM"]).df
+    assert list(frame.columns)[:5] == ["open", "high", "low", "close", "volume"] and frame.index.names == ["symbol", "timestamp"]
+    assert frame.loc["IBM"].index[0] == pd.Timestamp("2024-07-02T13:30:00Z") and frame.loc["IBM"]["close"].tolist() == [150] * 5
 
 
 OPTIONS = [

@@ -35,6 +35,7 @@ REFUSED = [
     ("a limit in tenths of a cent", order(limit_price=90.123), 422, 42210000, SUB_PENNY % ("limit", "90.123")),
     ("five decimals below a dollar", order(symbol="SIRI", limit_price=0.12345), 422, 42210000, SUB_PENNY % ("limit", "0.12345")),
     ("extended hours at the market", at_market(extended_hours=True), 422, 42210000, "extended hours order must be DAY or GTC limit orders"),
+    ("a fraction sold short", at_market(qty=1.5, side="sell"), 422, 42210000, "fractional orders cannot be sold short"),
     ("an intent that does not fit", order(position_intent="buy_to_close"), 422, 42210000,
      "position intent mismatch, inferred: buy_to_open, specified: buy_to_close"),
     ("more than the buying power", order(qty=10000), 403, 40310000, "insufficient buying power"),
@@ -113,6 +114,32 @@ def test_long_to_short_in_one_order_is_refused(me, refused):
     me.trading.submit_order(MarketOrderRequest(symbol="AAPL", qty=10, side=BUY, time_in_force=DAY))
     refused(lambda: me.trading.submit_order(MarketOrderRequest(symbol="AAPL", qty=20, side=SELL, time_in_force=DAY)), 403, 40310000,
             "insufficient qty available for order (requested: 20, available: 10)")
+
+
+def test_a_long_buy_waits_for_an_open_short_sale(me, refused):
+    me.trading.post("/orders", order(side="sell", limit_price=110))
+    refused(lambda: me.trading.post("/orders", order(limit_price=90)), 403, 40310000, "cannot open a long buy while a short sell order is open")
+
+
+def test_a_short_sale_waits_for_an_open_long_buy(me, refused):
+    me.trading.post("/orders", order(limit_price=90))
+    refused(lambda: me.trading.post("/orders", order(side="sell", limit_price=110)), 403, 40310000,
+            "cannot open a short sell while a long buy order is open")
+
+
+WASH = [  # what rests, what comes, the reason given
+    ("a market buy against an own limit", dict(side="sell", limit_price=110), dict(type="market", limit_price=None), "opposite side limit order exists"),
+    ("a limit that crosses an own limit", dict(side="sell", limit_price=110), dict(limit_price=110), "opposite side limit order exists"),
+]
+
+
+@pytest.mark.parametrize("resting, incoming, reason", [row[1:] for row in WASH], ids=[row[0] for row in WASH])
+def test_a_wash_trade_is_refused(me, resting, incoming, reason):
+    me.trading.submit_order(MarketOrderRequest(symbol="AAPL", qty=20, side=BUY, time_in_force=DAY))
+    there = me.trading.post("/orders", order(**resting))
+    reply = me.http("POST", "/v2/orders", json=order(**incoming))
+    assert (reply.status_code, reply.json()) == (403, {"code": 40310000, "message": "potential wash trade detected. use complex orders",
+                                                       "existing_order_id": there["id"], "reject_reason": reason})
 
 
 def test_a_limit_that_does_not_cross_an_own_limit_is_no_wash_trade(me):

@@ -31,6 +31,7 @@ SEQUENCES = [
     ("market", at_market(), ["pending_new", "new", "fill"]),
     ("short sale", at_market(side=SELL), ["pending_new", "new", "fill"]),
     ("limit that reaches", limit(100.01), ["pending_new", "new", "fill"]),
+    ("market of a fraction", at_market(0.5), ["pending_new", "new", "fill"]),
 ]
 
 
@@ -175,6 +176,37 @@ def test_auction_orders_are_heard_of(starting):
     assert (update.price, update.timestamp) == (100, market.at(market.TODAY, "09:30"))
 
 
+def test_partial_fills_between_two_accounts(starting, traders):
+    seller = starting(market.TODAY, "10:00")
+    buyer = traders(seller.exchange)
+    streams = [t.trade_updates().listening() for t in (seller, buyer)]
+    seller.trading.submit_order(limit(100, 4, SELL))  # inside the market's spread
+    streams[0].until_event("new")
+    order = buyer.trading.submit_order(limit(100, 10))
+    update = streams[1].until_event("partial_fill")
+    assert (update.qty, update.price, update.position_qty, update.order.status.value) == (4, 100, 4, "partially_filled")
+    assert streams[0].until_event("fill").price == 100
+    seller.trading.submit_order(limit(100, 6, SELL))
+    last = streams[1].until_event("fill")
+    assert (last.qty, float(last.order.filled_qty), last.position_qty) == (6, 10, 10)
+    assert streams[1].events(order.id) == ["pending_new", "new", "partial_fill", "fill"]
+    activities = buyer.trading.get("/account/activities/FILL")
+    assert [(a["type"], a["qty"], a["cum_qty"], a["leaves_qty"], a["order_status"]) for a in activities] == [
+        ("fill", "6", "10", "0", "filled"), ("partial_fill", "4", "4", "6", "partially_filled")]
+
+
+def test_a_partly_filled_order_cancelled_keeps_what_it_has(starting, traders):
+    seller = starting(market.TODAY, "10:00")
+    buyer = traders(seller.exchange)
+    stream = buyer.trade_updates().listening()
+    order = buyer.trading.submit_order(limit(100, 10))
+    seller.trading.submit_order(limit(100, 4, SELL))
+    stream.until_event("partial_fill")
+    buyer.trading.cancel_order_by_id(order.id)
+    update = stream.until_event("canceled")
+    assert (update.order.status.value, float(update.order.filled_qty)) == ("canceled", 4) and buyer.trading.get_open_position("AAPL").qty == "4"
+
+
 # ---- the socket itself
 
 def socket(trader, **more):
@@ -269,11 +301,5 @@ def test_pings_are_answered(me):
 
 # ---- server-sent events
 
-def read_events(reply, count):
-    found = []
-    for line in reply.iter_lines(chunk_size=1):
-        if line.startswith(b"data: "):
-            found.append(json.loads(line[6:]))
-            if len(found) == count:
-                return found
-    return found
+def events_of(reply):
+    return (json.loads(line[6:]) for line in reply.iter_lines(chunk_size=1) if line.startswith(b"data: "))

@@ -86,6 +86,7 @@ def test_a_week_at_another_broker_over_deaths_and_a_stop(at):
         stage.wait(f"another {part}", lambda: stage.status()[part]["state"] == "running" and pid_of(stage, part) != was, 120)
     supervisor = stage.status()["supervisor"]
     assert supervisor["state"] == "running" and "4 restarts" in supervisor["detail"] and stage.exchange_url in supervisor["detail"]
+    assert "restart of engine: done" in stage.bell("logs", "supervisor").stdout
     again = stage.bell("up", *stage.words)  # everything runs: it stays as it is
     assert again.returncode == 0 and "started  " not in again.stderr, again.stderr
 
@@ -98,6 +99,9 @@ def test_a_week_at_another_broker_over_deaths_and_a_stop(at):
     assert up.returncode == 0, up.stderr
     stage.wait("the last session's end", lambda: stage.status()["engine"]["state"] == "finished", 180)
     fills = compared(stage)
+    seen = stage.bell("watch", "--once")    # by the broker's clock and account
+    assert seen.returncode == 0 and re.search(rf"(?m)^all +{len(fills)} ", seen.stdout), seen
+    assert stage.exchange("/v2/account")["account_number"] in seen.stdout and "New York" in seen.stdout and "not running" not in seen.stdout
     assert {r["strategy"]: r["run_id"] for r in stage.items("/runs")} == runs, "the runs went on, they did not begin anew"
     assert {r["status"] for r in stage.items("/runs")} == {"finished"}
     assert {f["timestamp"][:10] for f in fills if f["strategy"] == "brief"} == {DATES[0]}

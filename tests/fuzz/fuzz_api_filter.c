@@ -19,7 +19,7 @@ static const char *lookup(void *ctx, const char *name)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    enum { EVERY = (1 << 15) - 1 };
+    enum { EVERY = (1 << 17) - 1 };
     const char *names[FILTER_NAMES];
     size_t count = 0;
     if (size < 2)

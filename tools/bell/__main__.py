@@ -89,6 +89,9 @@ def command(name):
     if name == "test":
         import checks
         return checks.run
+    if name in ("export", "import"):
+        import transfer
+        return transfer.export if name == "export" else transfer.import_
     if name == "report":
         import notebook
         return notebook.report

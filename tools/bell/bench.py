@@ -3,6 +3,7 @@
 bench/ holds the programs; each prints its own lines on stdout. What needs QuestDB and the API gets them here, with data and ports
 of their own; the demo week is measured through ./bell itself."""
 
+import http.client
 import json
 import os
 import subprocess
@@ -35,6 +36,60 @@ def with_api():
         crew.start("questdb")
         crew.start("api")
         return program("bench_api", parts.api_url(crew.ports), process.find("api"), crew.ports["pg"], secret("questdb"))
+    finally:
+        crew.undo()
+
+
+def post_fills(port, count):
+    """Of a share each, a hundred an order, as a streamer would send them."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+    for first in range(0, count, 1000):
+        items = []
+        for n in range(first, first + 1000):
+            order, filled = n // 100, n % 100 + 1
+            done = filled == 100
+            items.append(f'{{"account":"BENCH","event_id":null,"event":"{"fill" if done else "partial_fill"}","execution_id":"{n:08}-0000-4000-8000-{n:012}",'
+                         f'"timestamp":"2013-10-07T13:{n // 60000:02}:{n // 1000 % 60:02}.{n % 1000:03}Z","order_id":"{order:08}-0000-4000-9000-000000000000",'
+                         f'"client_order_id":"bell.bench.20131007.{order + 1}","symbol":"SPY","side":"{"sell" if order % 2 else "buy"}","type":"market","time_in_force":"day",'
+                         f'"quantity":"100","filled_quantity":"{filled}","average_price":"168.25","status":"{"filled" if done else "partially_filled"}",'
+                         f'"submitted_at":"2013-10-07T13:00:00Z","fill_quantity":"1","fill_price":"168.25","fee":"0","raw":"{{\\"event\\":\\"fill\\",\\"n\\":{n}}}"}}')
+        connection.request("POST", "/api/v1/order-events", f'{{"items":[{",".join(items)}]}}', {"Content-Type": "application/json"})
+        reply = connection.getresponse()
+        body = reply.read()
+        if reply.status != 200:
+            raise Trouble(f"fills were not taken: {reply.status} {body[:200]}", FAILED)
+
+
+def export():
+    """The record of a million fills as one archive: MB/s of CSV, and what it takes of the API's memory."""
+    count = int(os.environ.get("BELL_BENCH_FILLS", "1000000"))
+    crew = parts.Crew(parts.Plan())
+    crew.check_ports(["questdb", "api"])
+    try:
+        crew.start("questdb")
+        crew.start("api")
+        port, pid = crew.ports["api"], process.find("api")
+        post_fills(port, count)
+        with open(f"/proc/{pid}/clear_refs", "w") as f:
+            f.write("5")  # the peak counts from here
+        before, began, size = process.peak_memory(pid), time.monotonic(), 0
+        archive = VAR / "export.tar.gz"
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+        connection.request("GET", "/api/v1/export")
+        reply = connection.getresponse()
+        first = time.monotonic() - began
+        with open(archive, "wb") as file:
+            while block := reply.read(1 << 20):
+                size += file.write(block)
+        took, peak = time.monotonic() - began, process.peak_memory(pid)
+        plain = int(subprocess.run(["sh", "-c", 'gzip -dc "$0" | wc -c', archive], capture_output=True, text=True, check=True).stdout)
+        began = time.monotonic()
+        subprocess.run(["sh", "-c", 'gzip -dc "$0" | gzip -3 >/dev/null', archive], check=True)
+        floor = time.monotonic() - began
+        print(f"export of {count} fills: {plain / 1e6:.0f} MB of CSV in {took:.1f} s ({plain / took / 1e6:.1f} MB/s; first byte after {first:.1f} s), {size / 1e6:.0f} MB sent; "
+              f"memory {before / 2**20:.0f} MB before, peak {peak / 2**20:.0f} MB; gzip -dc | gzip -3 of it: {plain / floor / 1e6:.1f} MB/s", flush=True)
+        archive.unlink()
+        return True
     finally:
         crew.undo()
 
@@ -99,7 +154,7 @@ def notebook(fills, env):
 
 def run(_args):
     os.environ.update(BELL_VAR=str(VAR), BELL_PORT_BASE=os.environ.get("BELL_PORT_BASE", str(PORT_BASE)))
-    good = [program("bench_engine"), backtest(), program("bench_http", VAR), with_api(), week()]
+    good = [program("bench_engine"), backtest(), program("bench_http", VAR), with_api(), export(), week()]
     if not all(good):
         raise Trouble("Not everything could be measured: see above.", FAILED)
     return 0

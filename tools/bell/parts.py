@@ -102,6 +102,14 @@ def broker_headers():
     return {"APCA-API-KEY-ID": KEYS["key"], "APCA-API-SECRET-KEY": KEYS["secret"]}
 
 
+def key_headers(plan):
+    """For another's exchange, from the two files. Without them nobody asks it."""
+    try:
+        return {name: Path(path).read_text().strip() for name, path in (("APCA-API-KEY-ID", plan.key_file), ("APCA-API-SECRET-KEY", plan.secret_file))}
+    except OSError as e:
+        raise web.Unreachable(e.filename, e.strerror) from e
+
+
 # ---- QuestDB: api/db/server.conf says how it is run; ports and passwords come from here
 
 def _questdb_argv(_plan, _p):
@@ -134,7 +142,9 @@ def _questdb_ready(p):
 # ---- ours
 
 def _api_argv(_plan, p):
-    return [BIN / "bell-api", "--host", "127.0.0.1", "--port", p["api"], "--database-port", p["pg"],
+    scratch = VAR / "tmp"
+    scratch.mkdir(parents=True, exist_ok=True)
+    return [BIN / "bell-api", "--scratch", scratch, "--host", "127.0.0.1", "--port", p["api"], "--database-port", p["pg"],
             "--database-user", "bell", "--password-file", secret("questdb")]
 
 

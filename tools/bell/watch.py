@@ -22,6 +22,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 OPEN = "intent,pending_new,accepted,new,partially_filled,pending_cancel,pending_replace,held,suspended,stopped,calculated"
 FIGURES = ("realized", "unrealized", "fees", "today", "total")
 PATIENCE = 60       # seconds a session's end waits for its last fills to be recorded
+SETTLING = 15       # seconds after which another's exchange has told all fills of a close
 
 
 def new_york(text):
@@ -72,21 +73,47 @@ class Fills:
             self.newest = max(self.newest or "", fill["timestamp"])
 
 
+class Broker:
+    """The market's clock and the account: of the exchange here, asked each time; of another's only now and then, as it counts
+    requests, and its clock runs on in between."""
+
+    EVERY = 15      # seconds
+
+    def __init__(self):
+        self.at, self.clock, self.account, self.speed = None, None, None, 1.0
+
+    def get(self, path, **query):
+        return web.get(self.url + "/v2" + path, self.headers, **query)
+
+    def look(self):
+        """Asks if it is time to; web.Unreachable when it does not answer."""
+        plan = parts.saved_plan()
+        self.is_local, self.url = plan.is_local, parts.broker_urls(plan, ports())[0]
+        now = time.monotonic()
+        if not self.is_local and self.clock:
+            ahead = self.clock["now"] + timedelta(seconds=(now - self.at) * self.speed)
+            if now - self.at < self.EVERY and ahead < self.clock["next_close" if self.clock["is_open"] else "next_open"]:
+                return self.clock | {"now": ahead}, self.account
+        self.clock, self.headers = None, parts.broker_headers() if self.is_local else parts.key_headers(plan)
+        told, self.account, self.at = self.get("/clock"), self.get("/account"), now
+        self.speed = float(told.get("speed", 1))
+        self.clock = {"now": new_york(told["timestamp"]), "is_open": told["is_open"]}
+        self.clock |= {key: told.get(key) and new_york(told[key]) for key in ("next_open", "next_close", "ends")}
+        return self.clock, self.account
+
+
 class Watcher:
     def __init__(self, account):
-        self.wanted, self.ports, self.last, self.fills = account, ports(), Look(), None
+        self.wanted, self.ports, self.broker, self.last, self.fills = account, ports(), Broker(), Look(), None
         self.calendar, self.closing, self.first = [], {}, True
 
     def look(self):
-        last, look = self.last, Look(parts=parts.describe(detail=False))
-        api, exchange = parts.api_url(self.ports) + "/api/v1", parts.exchange_url(self.ports) + "/v2"
-        own = None
+        last, look, own = self.last, Look(parts=parts.describe(detail=False)), None
+        api = parts.api_url(self.ports) + "/api/v1"
         try:
-            look.clock = self._clock(exchange)
-            own = web.get(exchange + "/account", parts.broker_headers())
+            look.clock, own = self.broker.look()
         except web.Unreachable as e:
-            look.clock = None
-            look.troubles.append(f"No market clock: {_silent(look, 'exchange', e)}")
+            look.troubles.append(f"No market clock: {_silent(look, 'exchange' if self.broker.is_local else 'broker', e)}")
         try:
             look.account = self.wanted or (own and own["account_number"]) or last.account or self._newest(api)
             look.equity = own["equity"] if own and own["account_number"] == look.account else None
@@ -97,15 +124,10 @@ class Watcher:
             for name in ("day", "strategies", "total", "positions", "orders", "fills", "errors"):
                 setattr(look, name, getattr(last, name))
         if look.clock:
-            self._sessions(look, exchange)
+            self._sessions(look)
         look.troubles += [f"{name}: the edit of its configuration was refused: {text}" for name, text in look.errors.items()]
         self.last, self.first = look, False
         return look
-
-    def _clock(self, exchange):
-        told = web.get(exchange + "/clock", parts.broker_headers())
-        clock = {"now": new_york(told["timestamp"]), "is_open": told["is_open"]}
-        return clock | {key: told.get(key) and new_york(told[key]) for key in ("next_open", "next_close", "ends")}
 
     def _newest(self, api):
         rows = list(web.items(api + "/accounts", limit=1000))
@@ -145,7 +167,7 @@ class Watcher:
             dated.insert(0, row | {"at": "" if not at else f"{at:%H:%M:%S}" if at.date() == look.day else f"{at.day} {at:%b %H:%M}"})
         return dated
 
-    def _sessions(self, look, exchange):
+    def _sessions(self, look):
         """Which sessions opened and closed since the look before. One that closed is told when the record has its fills."""
         now, before = look.clock["now"], self.last.clock and self.last.clock["now"]
         if before is None or before > now or look.account != self.last.account:
@@ -154,7 +176,10 @@ class Watcher:
         if before is None:      # a market that began after we did: from the start of this day
             before = now.replace(hour=0, minute=0, second=0)
         if not self.calendar or now.date() >= self.calendar[-1][0] or before.date() < self.calendar[0][0]:
-            days = web.get(exchange + "/calendar", parts.broker_headers(), start=before.date() - timedelta(1), end=now.date() + timedelta(14))
+            try:
+                days = self.broker.get("/calendar", start=before.date() - timedelta(1), end=now.date() + timedelta(14))
+            except web.Unreachable:
+                return      # the next look says so
             self.calendar = [(date.fromisoformat(d["date"]), *(datetime.fromisoformat(f"{d['date']}T{d[k]}").replace(tzinfo=NEW_YORK) for k in ("open", "close")))
                              for d in days]
         for day, opens, closes in self.calendar:
@@ -163,25 +188,26 @@ class Watcher:
             if before < closes <= now:
                 self.closing[day] = (closes, time.monotonic())
         for day, (closes, since) in list(self.closing.items()):
-            row = self._delivered(look, str(day))
+            row = self._delivered(look, str(day), time.monotonic() - since)
             if row or time.monotonic() - since > PATIENCE:
                 look.sessions.append((closes, "closed", row or None))
                 del self.closing[day]
 
-    def _delivered(self, look, day):
-        """The day's P&L if the record has every fill that the exchange has of it."""
+    def _delivered(self, look, day, waited):
+        """The day's P&L if the record has every fill that the exchange has of it; another's exchange is given SETTLING instead."""
         try:
             rows = web.get(parts.api_url(self.ports) + "/api/v1/pnl", group_by="day", account=look.account, start=day,
                            end=date.fromisoformat(day) + timedelta(1))["items"]
             row = rows[0] if rows else {"day": day, "fills": 0, "realized_pnl": "0.00", "unrealized_pnl": "0.00", "fees": "0.00", "total_pnl": "0.00"}
-            filled = sum(1 for _ in parts.broker_fills(self.ports, date=day)) if look.equity is not None else 0
+            filled = sum(1 for _ in parts.broker_fills(self.ports, date=day)) if look.equity is not None and self.broker.is_local else 0
         except web.Unreachable:
             return None
-        return row if int(row["fills"]) >= filled else None
+        return row if int(row["fills"]) >= filled and (self.broker.is_local or waited > SETTLING) else None
 
 
 def _silent(look, name, why):
-    return f"{name} does not answer ({why.reason})." if any(part["part"] == name and part["pid"] for part in look.parts) else f"{name} is not running."
+    there = {part["part"]: part["pid"] for part in look.parts}
+    return f"{name} does not answer ({why.reason})." if there.get(name, True) else f"{name} is not running."
 
 
 def _strategy(name, run, pnl, today):

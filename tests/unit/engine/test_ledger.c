@@ -247,6 +247,29 @@ static void what_a_session_began_with_is_found_again(void **state)
     assert_int_equal(count, 1);
 }
 
+static void corrections_are_found_again(void **state)
+{
+    (void)state;
+    struct part over = order(1, SIDE_BUY, 100), open = order(2, SIDE_SELL, 60);
+    char name[INSTANCE_SIZE];
+    ledger_put_intent(ledger, "night", "SPY", &over);
+    ledger_put_fill(ledger, "night", &over, 40, (struct price){ 100 * USD });
+    ledger_put_fill(ledger, "night", &over, 100, (struct price){ 101 * USD });
+    ledger_put_final(ledger, "night", &over, ORDER_FILLED);
+    ledger_put_correct(ledger, "night", &over, 80, (struct price){ 100 * USD });
+    ledger_put_intent(ledger, "night", "SPY", &open);
+    ledger_put_fill(ledger, "night", &open, 30, (struct price){ 102 * USD });
+    ledger_put_correct(ledger, "night", &open, 20, (struct price){ 102 * USD });
+    reopen();
+    ledger_restore(ledger, runner, 0, "p", true);
+    assert_int_equal(runner_net(runner, 0), 60);
+    assert_int_equal(runner_book(runner, 0, 0)->qty, 60);
+    struct instance_view v;
+    runner_view(runner, 0, &v);
+    assert_int_equal(v.cash_micros, 1000 * USD - 80 * 100 * USD + 20 * 102 * USD);
+    assert_true(ledger_unsettled(ledger, 0, name));
+}
+
 /* What a turn wrote is there as a whole or not at all: at whichever byte the file was cut. */
 static void a_turn_cut_off_in_the_middle_never_was(void **state)
 {
@@ -320,6 +343,7 @@ int main(void)
         CASE(a_run_taken_up_again_keeps_its_sessions_however_often),
         CASE(fees_are_found_again),
         CASE(what_a_session_began_with_is_found_again),
+        CASE(corrections_are_found_again),
         CASE(a_turn_cut_off_in_the_middle_never_was),
         CASE(a_long_journal_is_read_in_one_pass),
         CASE(a_second_engine_is_refused),

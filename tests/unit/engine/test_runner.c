@@ -402,6 +402,34 @@ static int64_t cash(void)
     return v.cash_micros;
 }
 
+/* The broker takes executions back, or corrects them: shares, cash and the strategy's own sum follow. */
+static void executions_may_be_taken_back_and_corrected(void **state)
+{
+    (void)state;
+    order(SIDE_BUY, 100);
+    script_said(&s);
+    int part = script_part(&s, 1);
+    script_fill(&s, 1, 40, 100);
+    heard_since();
+    assert_true(runner_correct(s.runner, part, 40, (struct price){ 101 * USD }, 1)); /* at another price */
+    assert_int_equal(script_position(&s, 0), 40);
+    assert_int_equal(cash(), s.config.capital - 4040 * USD);
+    assert_string_equal(heard_since(), "");
+    assert_true(runner_correct(s.runner, part, 0, PRICE_NONE, 1)); /* never happened */
+    assert_int_equal(script_position(&s, 0), 0);
+    assert_int_equal(runner_net(s.runner, 0), 0);
+    assert_int_equal(cash(), s.config.capital);
+    assert_string_equal(heard_since(), "fill 40");
+    script_fill(&s, 1, 100, 102); /* the order goes on, and is filled */
+    assert_int_equal(script_position(&s, 0), 100);
+    assert_true(runner_correct(s.runner, part, 70, (struct price){ 102 * USD }, 1)); /* of one that is over too */
+    assert_int_equal(script_position(&s, 0), 70);
+    assert_int_equal(cash(), s.config.capital - 7140 * USD);
+    assert_false(runner_correct(s.runner, part, 101, (struct price){ 102 * USD }, 1));
+    assert_false(runner_correct(s.runner, part, 50, PRICE_NONE, 1));
+    assert_int_equal(script_position(&s, 0), 70);
+}
+
 static void fees_are_paid_out_of_the_cash(void **state)
 {
     (void)state;
@@ -1070,6 +1098,7 @@ int main(void)
         CASE(a_restart_is_given_the_bars_it_missed),
         cmocka_unit_test(a_session_begins_once),
         CASE(missed_bars_are_history),
+        CASE(executions_may_be_taken_back_and_corrected),
         cmocka_unit_test(books_are_the_sum_of_the_fills),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) + RUN_ROWS("an edit", an_edit_takes_hold, change_rows);

@@ -27,6 +27,8 @@ struct world {
     struct http_server *server;
     int port;
     /* what the server saw */
+    bool undone; /* something was done that before_send has not seen */
+    _Atomic int settled;
     _Atomic int requests, opened, messages, orderly, vanished, heads, streams_ended;
     struct http_socket *last;
     struct http_stream *stream;
@@ -70,6 +72,17 @@ static void on_request(void *ctx, const struct http_request *req, struct http_re
         http_server_stop(w->server);
         uv_close((uv_handle_t *)&w->stop, NULL);
         answer(res, 200, "{}");
+    } else if (strcmp(req->path, "/keep") == 0) {
+        w->undone = true;
+        answer(res, 200, "{}");
+        res->hold = true;
+    } else if (strcmp(req->path, "/lose") == 0) {
+        w->undone = true;
+        answer(res, 200, "{}");
+        res->lose = true;
+    } else if (strcmp(req->path, "/cut") == 0) {
+        http_socket_cut(w->last);
+        answer(res, 200, "{}");
     } else if (strcmp(req->path, "/missing") == 0) {
         answer(res, 404, "{\"message\":\"nothing here\"}");
     } else {
@@ -78,6 +91,14 @@ static void on_request(void *ctx, const struct http_request *req, struct http_re
         answer(res, 200, "%s %s q=%s agent=%s %zu:%.40s", req->method, req->path, q ? q : "-", agent ? agent : "-",
                req->body_size, req->body);
     }
+}
+
+static void before_send(void *ctx)
+{
+    struct world *w = ctx;
+    if (w->undone)
+        w->settled++;
+    w->undone = false;
 }
 
 static void on_stream_close(void *ctx, struct http_stream *t)
@@ -125,6 +146,11 @@ static void on_message(void *ctx, struct http_socket *s, const char *data, size_
         for (int i = 0; i < 1024; i++) /* 64 MiB: more than any socket buffer and the queue hold */
             http_socket_send(s, much, FLOOD, true);
         free(much);
+    } else if (size == 4 && memcmp(data, "much", 4) == 0) {
+        char *much = must_alloc(1, FLOOD);
+        for (int i = 0; i < 16 * 16 + 40; i++) /* 18 MiB: within queue_max */
+            http_socket_send(s, much, FLOOD, true);
+        free(much);
     } else if (size == 4 && memcmp(data, "many", 4) == 0) {
         for (int i = 0; i < 1000; i++)
             http_socket_send(s, &i, sizeof i, true);
@@ -170,7 +196,7 @@ static int setup(void **state)
     struct http_server_options o = {
         .host = "127.0.0.1", .socket_paths = paths, .ctx = w, .on_request = on_request, .on_head = on_head,
         .on_open = on_open, .on_message = on_message, .on_close = on_close, .on_stream_close = on_stream_close,
-        .head_ms = 400, .body_ms = 600, .idle_ms = 1500, .connections_max = CLIENTS_MAX,
+        .before_send = before_send, .queues_max = 48 << 20, .queue_max = 20 << 20, .head_ms = 400, .body_ms = 600, .idle_ms = 1500, .connections_max = CLIENTS_MAX,
     };
     w->server = http_server_new(&w->loop, &o, &err);
     if (!w->server)
@@ -841,6 +867,84 @@ static void a_reader_behind_gets_everything_and_its_pongs(void **state)
     free(got);
 }
 
+static void a_reply_that_is_held_goes_out_when_it_is_settled(void **state)
+{
+    struct world *w = *state;
+    char body[100];
+    int fds[8];
+    for (size_t i = 0; i < COUNT_OF(fds); i++)
+        fds[i] = dial(w);
+    for (int round = 1; round <= 3; round++) {
+        for (size_t i = 0; i < COUNT_OF(fds); i++)
+            put(fds[i], "POST /keep HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}");
+        for (size_t i = 0; i < COUNT_OF(fds); i++)
+            assert_int_equal(reply(fds[i], body, sizeof body), 200);
+        assert_in_range(w->settled, round, round * (int)COUNT_OF(fds));
+        assert_int_equal(w->requests, round * (int)COUNT_OF(fds));
+    }
+    for (size_t i = 0; i < COUNT_OF(fds); i++)
+        close(fds[i]);
+}
+
+static void held_replies_of_a_pipeline_keep_their_order(void **state)
+{
+    struct world *w = *state;
+    char body[100];
+    int fd = dial(w);
+    put(fd, "GET /keep HTTP/1.1\r\nHost: h\r\n\r\nGET /missing HTTP/1.1\r\nHost: h\r\n\r\n"
+            "GET /keep HTTP/1.1\r\nHost: h\r\n\r\nGET /none HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_int_equal(reply(fd, body, sizeof body), 200);
+    assert_int_equal(reply(fd, body, sizeof body), 404);
+    assert_int_equal(reply(fd, body, sizeof body), 200);
+    assert_int_equal(reply(fd, body, sizeof body), 204);
+    assert_int_equal(w->settled, 2);
+    close(fd);
+}
+
+static void a_lost_reply_is_settled_and_cut(void **state)
+{
+    struct world *w = *state;
+    char body[100];
+    int fd = dial(w);
+    put(fd, "POST /lose HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}");
+    assert_int_equal(reply(fd, body, sizeof body), 0);
+    assert_int_equal(w->settled, 1);
+    close(fd);
+}
+
+static void a_socket_can_be_cut(void **state)
+{
+    struct world *w = *state;
+    char body[100];
+    int rest = dial(w), fd = open_stream(w, "/stream");
+    expect_text(fd, "hello /stream ");
+    put(rest, "GET /cut HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_int_equal(reply(rest, body, sizeof body), 200);
+    wait_for(&w->vanished, 1);
+    close(fd);
+    close(rest);
+}
+
+/* Each within its own bound, together over theirs: the longest queues go, and who reads is not among them. */
+static void many_slow_clients_are_bounded_together(void **state)
+{
+    struct world *w = *state;
+    int slow[6], other = open_stream(w, "/stream");
+    expect_text(other, "hello /stream ");
+    for (size_t i = 0; i < COUNT_OF(slow); i++) {
+        slow[i] = open_stream(w, "/stream");
+        put_frame(slow[i], FIN | TEXT, "much", 4);
+    }
+    for (int i = 0; i < 1000 && w->vanished == 0; i++)
+        poll(NULL, 0, 10);
+    assert_in_range(w->vanished, 1, COUNT_OF(slow));
+    put_frame(other, FIN | TEXT, "well?", 5);
+    expect_text(other, "well?");
+    for (size_t i = 0; i < COUNT_OF(slow); i++)
+        close(slow[i]);
+    close(other);
+}
+
 static void a_handler_can_send_to_a_socket(void **state)
 {
     struct world *w = *state;
@@ -1018,6 +1122,11 @@ int main(int argc, char **argv)
         TEST(many_messages_come_in_order),
         TEST(a_reader_behind_gets_everything_and_its_pongs),
         TEST(a_handler_can_send_to_a_socket),
+        TEST(a_reply_that_is_held_goes_out_when_it_is_settled),
+        TEST(held_replies_of_a_pipeline_keep_their_order),
+        TEST(a_lost_reply_is_settled_and_cut),
+        TEST(a_socket_can_be_cut),
+        TEST(many_slow_clients_are_bounded_together),
         TEST(broken_frames_close_the_connection),
         cmocka_unit_test_setup(a_handler_can_stop_the_server_and_is_still_answered, setup),
         cmocka_unit_test_setup(stopping_with_everything_open_leaves_nothing, setup),
