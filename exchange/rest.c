@@ -11,6 +11,10 @@
 void rest_answer(struct call *c, unsigned status, json_t *body)
 {
     c->res->status = status;
+    if (record_is_replaying(c->x)) { /* nobody listens */
+        json_decref(body);
+        return;
+    }
     c->res->body = json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(15));
     c->res->body_size = strlen(c->res->body);
     json_decref(body);

@@ -142,12 +142,14 @@ class Part:
     """A part that ./bell started, killed and started again by hand, as it was: ./bell would mend more than that."""
 
     def __init__(self, stage, name):
-        self.pid = int((stage.var / f"run/{name}.pid").read_text().split()[0])
+        self.pid_file = stage.var / f"run/{name}.pid"
+        self.pid = int(self.pid_file.read_text().split()[0])
         self.argv = Path(f"/proc/{self.pid}/cmdline").read_bytes().decode().split("\0")[:-1]
         self.log, self.child = stage.var / f"log/{name}.log", None
         self.first_is_gone = lambda: stage.wait("its end", lambda: (stage.var / f"run/{name}.exit").exists(), 120)
 
     def end(self, sig=signal.SIGKILL):
+        self.pid_file.unlink(missing_ok=True)  # the supervisor is not to start it
         os.kill(self.pid, sig)
         return self.child.wait(120) if self.child else self.first_is_gone()
 

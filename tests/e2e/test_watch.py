@@ -126,6 +126,8 @@ PNL = [  # the second look, is a line due?
     ("the same minute, other figures", {"clock": clock(MONDAY + timedelta(seconds=5)), "strategies": [strategy("a", "7")]}, False),
     ("a new minute of an open market", {"clock": clock(MONDAY + timedelta(minutes=1))}, True),
     ("a new minute of a closed one", {"clock": clock(MONDAY + timedelta(minutes=1), False)}, False),
+    ("no clock", {"clock": None}, False),
+    ("no clock, other figures", {"clock": None, "strategies": [strategy("a", "7")]}, True),
     ("a new minute of a closed one, other figures", {"clock": clock(MONDAY + timedelta(minutes=1), False), "strategies": [strategy("a", "7")]}, True),
 ]
 
@@ -135,6 +137,62 @@ def test_a_line_of_pnl_a_minute(change, due):
     teller = watch.Teller()
     teller.tell(full())
     assert kinds(teller.tell(full(**change))) == ["pnl"] * due
+
+
+@pytest.mark.parametrize("look", [watch.Look(), full(clock=None), full(account=None), full(clock=None, equity=None, positions=[], orders=[], fills=[], strategies=[], total=None)],
+                         ids=["nothing", "no clock", "no account", "no record"])
+def test_whatever_is_missing_is_told_and_shown(look):
+    teller = watch.Teller()
+    for each in (look, full(), look, full(account="PA2"), look):
+        for event in teller.tell(each):
+            assert watch.sentence(event) and json.dumps(event, default=str)
+    assert len(texts(look, 80, 24)) == 24
+
+
+# ---- sessions, by an exchange made here
+
+class Market:
+    """Answers as the broker does, at the time it is told."""
+
+    is_local = True
+
+    def __init__(self):
+        self.now, self.account, self.is_up = MONDAY, "PA1", True
+
+    def look(self):
+        if not self.is_up:
+            raise watch.web.Unreachable("http://market", "gone")
+        return clock(self.now), {"account_number": self.account, "equity": "1"}
+
+    def get(self, path, start, end):
+        assert path == "/calendar"
+        days = [start + timedelta(n) for n in range((end - start).days + 1)]
+        return [{"date": str(day), "open": "09:30", "close": "13:00" if day.day == 9 else "16:00"} for day in days if day.weekday() < 5]
+
+
+SESSIONS = [  # from one look to the next: what changes at the market, and what is told
+    ("nothing of before the start", {}, []),
+    ("a close", {"now": MONDAY.replace(hour=16)}, ["7 16:00 closed"]),
+    ("told once", {"now": MONDAY.replace(hour=16, minute=13)}, []),
+    ("a whole day between two looks", {"now": MONDAY.replace(day=8, hour=18)}, ["8 09:30 opened", "8 16:00 closed"]),
+    ("away", {"is_up": False}, []),
+    ("back after a half day", {"is_up": True, "now": MONDAY.replace(day=9, hour=14)}, ["9 09:30 opened", "9 13:00 closed"]),
+    ("a weekend", {"now": MONDAY.replace(day=13)}, ["10 09:30 opened", "10 16:00 closed", "11 09:30 opened", "11 16:00 closed"]),
+    ("another market, begun after us", {"account": "PA2", "now": MONDAY}, ["7 09:30 opened"]),
+    ("its close", {"now": MONDAY.replace(hour=17)}, ["7 16:00 closed"]),
+]
+
+
+def test_sessions_are_told_when_they_open_and_close(monkeypatch):
+    watcher, market, told = watch.Watcher(None), Market(), []
+    watcher.broker = market
+    monkeypatch.setattr(watch.parts, "describe", lambda detail: [])
+    monkeypatch.setattr(watcher, "_record", lambda look, api: None)
+    monkeypatch.setattr(watcher, "_delivered", lambda look, day, waited: {"fills": 0, "realized_pnl": "0"})
+    for name, change, _ in SESSIONS:
+        vars(market).update(change)
+        told.append((name, [f"{at.day} {at:%H:%M} {what}" for at, what, _ in sorted(watcher.look().sessions, key=lambda s: s[0])]))
+    assert told == [(name, sessions) for name, _, sessions in SESSIONS]
 
 
 # ---- the real thing
@@ -263,6 +321,8 @@ def test_once_is_the_picture_as_text(week, stage):
     done = stage.bell("watch", "--once")
     assert done.returncode == 0 and done.stderr == "" and "\033" not in done.stdout
     assert re.search(total_line(stage), done.stdout) and "Last fills" in done.stdout
+    as_json = [json.loads(line) for line in stage.bell("watch", "--once", "--json").stdout.splitlines()]
+    assert [e["event"] for e in as_json] == ["account", "part", "pnl"] and Decimal(as_json[2]["total"]["total"]) == Decimal(stage.report["total_pnl"])
 
 
 def test_parts_that_die_are_said_and_what_was_seen_stays(week, stage):

@@ -105,7 +105,7 @@ class Broker:
 class Watcher:
     def __init__(self, account):
         self.wanted, self.ports, self.broker, self.last, self.fills = account, ports(), Broker(), Look(), None
-        self.calendar, self.closing, self.first = [], {}, True
+        self.calendar, self.closing, self.until, self.first = [], {}, None, True
 
     def look(self):
         last, look, own = self.last, Look(parts=parts.describe(detail=False)), None
@@ -169,12 +169,12 @@ class Watcher:
 
     def _sessions(self, look):
         """Which sessions opened and closed since the look before. One that closed is told when the record has its fills."""
-        now, before = look.clock["now"], self.last.clock and self.last.clock["now"]
-        if before is None or before > now or look.account != self.last.account:
+        now = look.clock["now"]
+        if self.until is None or self.until > now or look.account != self.last.account:
+            # At our own start what has happened is not told; of a market that began after us all is.
+            self.until = now if self.first else now.replace(hour=0, minute=0, second=0, microsecond=0)
             self.closing.clear()
-            before = before if before and before <= now and look.account == self.last.account else now if self.first else None
-        if before is None:      # a market that began after we did: from the start of this day
-            before = now.replace(hour=0, minute=0, second=0)
+        before = self.until
         if not self.calendar or now.date() >= self.calendar[-1][0] or before.date() < self.calendar[0][0]:
             try:
                 days = self.broker.get("/calendar", start=before.date() - timedelta(1), end=now.date() + timedelta(14))
@@ -182,6 +182,7 @@ class Watcher:
                 return      # the next look says so
             self.calendar = [(date.fromisoformat(d["date"]), *(datetime.fromisoformat(f"{d['date']}T{d[k]}").replace(tzinfo=NEW_YORK) for k in ("open", "close")))
                              for d in days]
+        self.until = now
         for day, opens, closes in self.calendar:
             if before < opens <= now:
                 look.sessions.append((opens, "opened", None))
@@ -260,7 +261,8 @@ class Teller:
         minute = now and now.replace(second=0, microsecond=0)
         figures = [(r["strategy"], r["fills"], *(r[k] for k in FIGURES)) for r in look.strategies]
         changed, stands, self.now = figures != self.figures, now == self.now, now
-        if not look.strategies or not (changed and (stands or minute != self.told) or minute != self.told and look.clock["is_open"]):
+        due = minute != self.told and (changed or now is not None and look.clock["is_open"]) or changed and stands
+        if not look.strategies or not due:
             return []
         self.told, self.figures = minute, figures
         rows = [{k: str(v) if k in FIGURES else v for k, v in row.items()} for row in (*look.strategies, look.total)]
@@ -292,12 +294,14 @@ def sentence(event):
     return f"{at:%Y-%m-%d %H:%M:%S}  {kind:<8} {text}" if at else f"{'':19}  {kind:<8} {text}"
 
 
-def lines(watcher, interval, as_json):
+def lines(watcher, interval, as_json, once=False):
     teller = Teller()
     while True:
         for event in teller.tell(watcher.look()):
             at = event["timestamp"]
             print(json.dumps(event | {"timestamp": at and at.isoformat()}) if as_json else sentence(event), flush=True)
+        if once:
+            return
         time.sleep(interval)
 
 
@@ -355,7 +359,7 @@ def run(args):
         raise Trouble(f'--interval wants seconds from 0.1 to 3600, not "{args.interval}".', USAGE)
     watcher, on_terminal = Watcher(args.account), sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     sys.stdout.reconfigure(errors="replace")
-    if args.once:
+    if args.once and not args.json:
         width, _ = os.get_terminal_size(sys.stdout.fileno()) if sys.stdout.isatty() else (110, 0)
         for line in picture.picture(watcher.look(), width, 40):
             if line:
@@ -364,6 +368,7 @@ def run(args):
     if on_terminal and not args.json:
         return screen(watcher, interval)
     try:
-        lines(watcher, interval, args.json)
+        lines(watcher, interval, args.json, args.once)
     except KeyboardInterrupt:
         return INTERRUPTED
+    return OK

@@ -1,5 +1,6 @@
 """HTTP: JSON in, JSON out. To our own parts on loopback never through a proxy; to a broker far away as the environment says."""
 
+import http.client
 import json
 import urllib.error
 import urllib.parse
@@ -24,7 +25,7 @@ def request(url, headers=None, timeout=5.0):
             return reply.status, reply.read().decode()
     except urllib.error.HTTPError as e:
         return e.code, e.read().decode(errors="replace")
-    except (OSError, ValueError) as e:
+    except (OSError, ValueError, http.client.HTTPException) as e:     # the latter: it ended in the middle of its reply
         why = getattr(e, "reason", e)
         raise Unreachable(url, getattr(why, "strerror", None) or why) from e
 
