@@ -10,8 +10,15 @@ void venue_set_actions(struct venue *v, const struct corporate_action *actions, 
         v->actions[i] = actions[i];
     v->actions_count = count;
     v->actions_done = 0;
-    while (v->actions_done < count && v->now_ns != INT64_MIN && actions[v->actions_done].date < v->session.date)
-        v->actions_done++; /* history */
+    if (v->now_ns != INT64_MIN)
+        core_skip_actions(v);
+}
+
+void core_skip_actions(struct venue *v)
+{
+    bool began = v->phase == PHASE_PRE || v->phase == PHASE_REGULAR;
+    while (v->actions_done < v->actions_count && v->actions[v->actions_done].date < v->session.date + began)
+        v->actions_done++;
 }
 
 static void record(struct venue *v, struct account *a, const struct corporate_action *c, enum activity_kind kind, int64_t qty,
@@ -33,7 +40,7 @@ static int64_t times(int64_t n, int64_t to, int64_t from)
 
 static void scale(struct price *p, const struct corporate_action *c)
 {
-    if (price_is_set(*p))
+    if (price_is_set(*p) && c->split_to)
         p->micros = times(p->micros, c->split_from, c->split_to);
 }
 

@@ -248,6 +248,9 @@ static void prime(struct exchange *x, int64_t start_ns)
         if (feed_last_quote(x->feed, (int)i, start_ns - 1, &q.quote))
             venue_prime_quote(x->venue, &q);
     }
+    const struct corporate_action *actions;
+    size_t count = feed_actions(x->feed, &actions);
+    venue_set_actions(x->venue, actions, count);
 }
 
 static void before_send(void *ctx)

@@ -7,7 +7,7 @@
 
 /* Where the cursor stands in a symbol's day: its next bar to start, bar to end, quote to apply. */
 struct place {
-    size_t starting, ended, quote;
+    size_t starting, ended, quote, trade, tick;
 };
 
 struct feed {
@@ -22,6 +22,8 @@ struct feed {
     bool exhausted;
     /* what feed_take lends */
     struct symbol_quote *quotes;
+    struct symbol_trade *trades;
+    size_t quotes_size, trades_size;
     struct symbol_bar *ended, *starting;
 };
 
@@ -37,7 +39,6 @@ struct feed *feed_new(const struct feed_source *source, const char (*symbols)[SY
     f->places = must_alloc(count, sizeof *f->places);
     f->past_dates = must_alloc(count, sizeof *f->past_dates);
     /* two days can meet at midnight: room for two events of a kind and symbol */
-    f->quotes = must_alloc(2 * count, sizeof *f->quotes);
     f->ended = must_alloc(2 * count, sizeof *f->ended);
     f->starting = must_alloc(2 * count, sizeof *f->starting);
     f->exhausted = true;
@@ -64,6 +65,7 @@ void feed_free(struct feed *f)
     free(f->symbols);
     free(f->places);
     free(f->quotes);
+    free(f->trades);
     free(f->ended);
     free(f->starting);
     free(f);
@@ -99,6 +101,12 @@ int64_t feed_ends_ns(const struct feed *f)
     return f->source.ends_ns;
 }
 
+size_t feed_actions(const struct feed *f, const struct corporate_action **out)
+{
+    *out = f->source.actions;
+    return f->source.actions_count;
+}
+
 /* ---- the cursor */
 
 static inline int64_t place_ns(const struct feed_series *s, const struct place *p)
@@ -110,6 +118,10 @@ static inline int64_t place_ns(const struct feed_series *s, const struct place *
         next = s->bars[p->starting].open_time_ns;
     if (p->quote < s->quotes_count && s->quotes[p->quote].time_ns + MINUTE_NS < next)
         next = s->quotes[p->quote].time_ns + MINUTE_NS;
+    if (p->trade < s->trades_count && s->trades[p->trade].time_ns < next)
+        next = s->trades[p->trade].time_ns;
+    if (p->tick < s->ticks_count && s->ticks[p->tick].time_ns < next)
+        next = s->ticks[p->tick].time_ns;
     return next;
 }
 
@@ -132,6 +144,10 @@ static void load_day(struct feed *f, int32_t date)
                 p->ended++;
             while (p->quote < s->quotes_count && s->quotes[p->quote].time_ns + MINUTE_NS < f->from_ns)
                 p->quote++;
+            while (p->trade < s->trades_count && s->trades[p->trade].time_ns < f->from_ns)
+                p->trade++;
+            while (p->tick < s->ticks_count && s->ticks[p->tick].time_ns < f->from_ns)
+                p->tick++;
             int64_t next = place_ns(s, p);
             if (next < f->next_ns)
                 f->next_ns = next;
@@ -154,6 +170,21 @@ int64_t feed_next_ns(struct feed *f)
     return f->exhausted ? INT64_MAX : f->next_ns;
 }
 
+/* One more of what an instant lends. */
+static struct symbol_quote *add_quote(struct feed *f, struct instant *out)
+{
+    if (out->quotes_count == f->quotes_size)
+        f->quotes = must_realloc(f->quotes, f->quotes_size = f->quotes_size ? 2 * f->quotes_size : 64, sizeof *f->quotes);
+    return &f->quotes[out->quotes_count++];
+}
+
+static struct symbol_trade *add_trade(struct feed *f, struct instant *out)
+{
+    if (out->trades_count == f->trades_size)
+        f->trades = must_realloc(f->trades, f->trades_size = f->trades_size ? 2 * f->trades_size : 64, sizeof *f->trades);
+    return &f->trades[out->trades_count++];
+}
+
 /* What of the loaded day happens at the instant's time, in order of symbols; moves on to the next time. */
 static void take_day(struct feed *f, struct instant *out)
 {
@@ -163,14 +194,19 @@ static void take_day(struct feed *f, struct instant *out)
         struct place *p = &f->places[i];
         int symbol = (int)i;
         if (p->quote < s->quotes_count && s->quotes[p->quote].time_ns + MINUTE_NS == out->time_ns) {
-            struct symbol_quote *q = &f->quotes[out->quotes_count++];
+            struct symbol_quote *q = add_quote(f, out);
             *q = (struct symbol_quote){ symbol, s->quotes[p->quote++] };
             q->quote.time_ns = out->time_ns; /* the state at the end of its minute */
         }
+        while (p->tick < s->ticks_count && s->ticks[p->tick].time_ns == out->time_ns)
+            *add_quote(f, out) = (struct symbol_quote){ symbol, s->ticks[p->tick++] };
+        while (p->trade < s->trades_count && s->trades[p->trade].time_ns == out->time_ns)
+            *add_trade(f, out) = (struct symbol_trade){ symbol, s->trades[p->trade++] };
+        bool is_told = s->trades_count > 0;
         if (p->ended < s->bars_count && s->bars[p->ended].open_time_ns + MINUTE_NS == out->time_ns)
-            f->ended[out->ended_count++] = (struct symbol_bar){ symbol, s->bars[p->ended++] };
+            f->ended[out->ended_count++] = (struct symbol_bar){ symbol, s->bars[p->ended++], is_told };
         if (p->starting < s->bars_count && s->bars[p->starting].open_time_ns == out->time_ns)
-            f->starting[out->starting_count++] = (struct symbol_bar){ symbol, s->bars[p->starting++] };
+            f->starting[out->starting_count++] = (struct symbol_bar){ symbol, s->bars[p->starting++], is_told };
         int64_t next = place_ns(s, p);
         if (next < f->next_ns)
             f->next_ns = next;
@@ -179,11 +215,11 @@ static void take_day(struct feed *f, struct instant *out)
 
 void feed_take(struct feed *f, struct instant *out)
 {
-    *out = (struct instant){
-        .time_ns = feed_next_ns(f), .quotes = f->quotes, .ended = f->ended, .starting = f->starting
-    };
+    *out = (struct instant){ .time_ns = feed_next_ns(f), .ended = f->ended, .starting = f->starting };
     while (out->time_ns != INT64_MAX && feed_next_ns(f) == out->time_ns)
         take_day(f, out);
+    out->quotes = f->quotes;
+    out->trades = f->trades;
 }
 
 /* ---- history */

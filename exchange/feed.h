@@ -14,21 +14,30 @@
 
 struct feed;
 
-/* The folder of recorded data: bars-1min.csv required, quotes-1min.csv and bars-1day.csv optional:
+/* The files of a folder of recorded data (docs/market-data.md); only the first is required. Rows of a symbol stand in order
+ * of time. */
+enum feed_file {
+    FEED_MINUTES, /* bars-1min.csv          symbol,timestamp,open,high,low,close,volume    timestamp: start, RFC 3339 */
+    FEED_QUOTES,  /* quotes-1min.csv        symbol,timestamp,bid,bid_size,ask,ask_size     of the minute whose last it is */
+    FEED_DAYS,    /* bars-1day.csv          symbol,date,open,high,low,close,volume */
+    FEED_SECONDS, /* bars-1sec.csv          as bars-1min.csv: read as four prints each */
+    FEED_TRADES,  /* trades.csv             symbol,timestamp,price,size                    to the nanosecond */
+    FEED_TICKS,   /* quotes.csv             as quotes-1min.csv; timestamp: when it stands from, to the nanosecond */
+    FEED_ACTIONS, /* corporate-actions.csv  symbol,date,split_to,split_from,dividend       0,0 and nothing: none */
+    FEED_FILES,
+};
+/* Where a symbol has seconds or trades of a day, its minutes of that day are told but fill nothing; where it has quotes.csv
+ * its quotes-1min.csv is left out. Daily rows and actions of symbols without minutes are skipped.
  *
- *     symbol,timestamp,open,high,low,close,volume       timestamp: start of the minute, RFC 3339
- *     symbol,timestamp,bid,bid_size,ask,ask_size        timestamp: minute whose last quote it is; 0 or
- * nothing: no quote symbol,date,open,high,low,close,volume
- *
- * Rows of a symbol stand in order of time. NULL when anything is wrong: every mistake (at most 20 are
- * listed) is a complaint "file:line: sentence". Daily rows of symbols without minute bars are skipped. */
+ * NULL when anything is wrong: every mistake (at most 20 are listed) is a complaint "file:line: sentence". */
 struct feed *feed_open_recorded(const char *folder, struct complaints *complaints);
 
-/* Parses one file's text into a feed under construction; what feed_open_recorded does without the files.
- * quotes and days may be NULL. */
-struct feed *feed_parse(const char *folder, const char *bars, size_t bars_size, const char *quotes,
-                        size_t quotes_size, const char *days, size_t days_size,
-                        struct complaints *complaints);
+/* Parses the files' texts; what feed_open_recorded does without the files. text NULL: not there. */
+struct feed_text {
+    const char *text;
+    size_t size;
+};
+struct feed *feed_parse(const char *folder, const struct feed_text texts[FEED_FILES], struct complaints *complaints);
 
 /* A market that does not exist: geometric random walks with a common factor, overnight gaps, U-shaped
  * volume and volatility, a quote each minute with a spread, sparse extended hours. Prices are whole cents.
@@ -46,6 +55,9 @@ int32_t feed_first_date(const struct feed *f);
 int32_t feed_last_date(const struct feed *f);
 /* Regular close of the last session with a minute bar; 0 when open-ended or there is none. */
 int64_t feed_ends_ns(const struct feed *f);
+
+/* Splits and dividends, in order of date; lent. Returns how many. For venue_set_actions. */
+size_t feed_actions(const struct feed *f, const struct corporate_action **out);
 
 /* ---- the cursor */
 /* Stands before the first event at or after time_ns. */

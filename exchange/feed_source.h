@@ -11,6 +11,10 @@ struct feed_series {
     size_t bars_count;
     const struct quote *quotes;  /* time_ns: start of the minute whose last quote it is */
     size_t quotes_count;
+    const struct trade_print *trades; /* in order of time */
+    size_t trades_count;
+    const struct quote *ticks;   /* time_ns: when it stands from */
+    size_t ticks_count;
     struct bar *own_bars;
     struct quote *own_quotes;
 };
@@ -28,6 +32,8 @@ struct feed_source {
     bool (*load)(void *state, int32_t date, int step, int symbol, struct feed_day *day);
     /* Daily bars; NULL: make them of the minutes. */
     size_t (*days)(void *state, int symbol, int32_t from, int32_t to, struct bar *out, size_t max);
+    const struct corporate_action *actions; /* in order of date */
+    size_t actions_count;
     bool is_synthetic;
     int32_t first_date, last_date;
     int64_t ends_ns;

@@ -8,6 +8,11 @@
  * keeps shares. Whatever ends one ends the other. */
 #include "exchange/venue_core.h"
 
+bool core_is_held(const struct order *o)
+{
+    return o->status == ORDER_HELD || (o->status == ORDER_PENDING_CANCEL && o->status_before == ORDER_HELD);
+}
+
 bool core_is_group(const struct order *o)
 {
     return o->order_class != CLASS_SIMPLE;
@@ -24,14 +29,14 @@ static struct order *sibling(const struct order *leg)
 static struct order *place_leg(struct venue *v, struct order *parent, enum side side, enum order_type type, struct price limit,
                                struct price stop)
 {
-    const struct order draft = {
+    *core_draft(v) = (struct order){
         .account = parent->account, .symbol = parent->symbol, .side = side, .type = type,
         .time_in_force = parent->time_in_force, .order_class = parent->order_class, .status = ORDER_HELD,
         .qty = parent->qty, .limit = limit, .stop = stop, .trail_price = PRICE_NONE, .hwm = PRICE_NONE, .cap = PRICE_NONE,
         .submitted_ns = v->now_ns, .expires_ns = parent->expires_ns, .date = parent->date,
         .parent = parent,
     };
-    struct order *o = core_new_order(v, &draft, "");
+    struct order *o = core_new_order(v, "");
     core_move(v, o, QUEUE_HELD);
     return o;
 }
@@ -64,13 +69,23 @@ void core_hold_legs(struct venue *v, struct order *o)
     }
 }
 
+/* No longer held. */
+static void begin(struct venue *v, struct order *leg)
+{
+    leg->working_ns = v->now_ns;
+    account_keep(leg, order_left(leg));
+    if (leg->status == ORDER_PENDING_CANCEL) {
+        leg->status_before = ORDER_NEW;
+        return;
+    }
+    leg->status = ORDER_NEW;
+    core_emit(v, leg, TRADE_NEW, NULL);
+}
+
 /* The one that works at the market. */
 static void activate(struct venue *v, struct order *leg)
 {
-    leg->status = ORDER_NEW;
-    leg->working_ns = v->now_ns;
-    account_keep(leg, order_left(leg));
-    core_emit(v, leg, TRADE_NEW, NULL);
+    begin(v, leg);
     core_move(v, leg, QUEUE_NONE);
     core_come_in(v, leg);
 }
@@ -97,18 +112,17 @@ void core_take_over(struct venue *v, struct order *o)
     cancel(v, other);
     if (other && left > 0 && left < order_left(o))
         o->qty = o->filled_qty + left;
-    o->status = ORDER_NEW;
-    account_keep(o, order_left(o));
-    core_emit(v, o, TRADE_NEW, NULL);
+    begin(v, o);
 }
 
 static void react_to_parent(struct venue *v, struct order *o)
 {
     bool is_oco = o->order_class == CLASS_OCO;
     if (o->status == ORDER_FILLED && !is_oco) {
-        if (o->legs[1])
+        if (o->legs[1] && o->legs[1]->queue == QUEUE_HELD)
             watch(v, o->legs[1]);
-        activate(v, o->legs[0]);
+        if (o->legs[0]->queue == QUEUE_HELD) /* its executions may have been noted one by one */
+            activate(v, o->legs[0]);
     } else if (!order_is_open(o)) {
         for (int i = 0; i < 2; i++)
             if (o->legs[i] && !o->legs[i]->is_elected) /* one that is has taken over */
@@ -128,7 +142,7 @@ void core_react(struct venue *v, struct order *o)
     }
     struct order *other = sibling(o);
     if (order_is_open(o)) {
-        if (other && other->status == ORDER_HELD)
+        if (other && core_is_held(other))
             shrink(v, other, order_left(o));
         return;
     }

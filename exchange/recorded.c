@@ -17,8 +17,10 @@ enum { COMPLAINTS_MAX = 20, COLUMNS_MAX = 8 };
 struct series {
     char symbol[SYMBOL_SIZE];
     struct bar *minutes, *days;
-    struct quote *quotes;
-    size_t minutes_count, minutes_size, days_count, days_size, quotes_count, quotes_size;
+    struct quote *quotes, *ticks;
+    struct trade_print *trades;
+    size_t minutes_count, minutes_size, days_count, days_size, quotes_count, quotes_size, ticks_count, ticks_size,
+        trades_count, trades_size;
 };
 
 struct recording {
@@ -28,6 +30,8 @@ struct recording {
     char **names;
     int32_t *dates; /* all with minute data, sorted */
     size_t dates_count, dates_size;
+    struct corporate_action *actions;
+    size_t actions_count, actions_size;
 };
 
 /* ---- reading rows */
@@ -86,13 +90,14 @@ static bool read_symbol(struct reader *r, struct text t, char out[SYMBOL_SIZE])
     return true;
 }
 
-static bool read_minute(struct reader *r, struct text t, int64_t *out)
+/* unit: of which it must be the start; 1: any. */
+static bool read_time(struct reader *r, struct text t, int64_t unit, int64_t *out)
 {
     char buf[40];
     if (!time_parse(t.at, t.len, out) || t.len < 16)
         wrong(r, "timestamp \"%s\" is not a time like 2013-10-07T13:30:00Z", shown(t, buf));
-    else if (*out % MINUTE_NS != 0)
-        wrong(r, "timestamp \"%s\" is not the start of a minute", shown(t, buf));
+    else if (*out % unit != 0)
+        wrong(r, "timestamp \"%s\" is not the start of a %s", shown(t, buf), unit == MINUTE_NS ? "minute" : "second");
     else if (*out < YEAR_1990_NS || *out >= YEAR_2050_NS)
         wrong(r, "timestamp \"%s\" is outside the calendar's years, 1990 to 2049", shown(t, buf));
     else
@@ -204,11 +209,20 @@ static bool is_after(struct reader *r, const char *symbol, struct text t, bool a
     return false;
 }
 
+/* A symbol of bars-1min.csv. */
+static struct series *known_series(struct reader *r, const char *symbol)
+{
+    struct series *s = series_of(r->rec, symbol, false);
+    if (!s)
+        wrong(r, "%s has no row in bars-1min.csv", symbol);
+    return s;
+}
+
 static void row_minute(struct reader *r, const struct text f[])
 {
     char symbol[SYMBOL_SIZE] = "";
     struct bar b = { 0 };
-    if (!read_symbol(r, f[0], symbol) || !read_minute(r, f[1], &b.open_time_ns) || !read_ohlcv(r, f, &b))
+    if (!read_symbol(r, f[0], symbol) || !read_time(r, f[1], MINUTE_NS, &b.open_time_ns) || !read_ohlcv(r, f, &b))
         return;
     struct series *s = series_of(r->rec, symbol, true);
     if (is_after(r, symbol, f[1], s->minutes_count > 0,
@@ -217,39 +231,117 @@ static void row_minute(struct reader *r, const struct text f[])
         *GROWN(s->minutes, s->minutes_count, s->minutes_size) = b;
 }
 
+static bool read_quote(struct reader *r, const struct text f[], int64_t unit, char symbol[SYMBOL_SIZE], struct quote *q)
+{
+    return read_symbol(r, f[0], symbol) && read_time(r, f[1], unit, &q->time_ns) &&
+           read_price(r, "bid", f[2], true, &q->bid) && read_shares(r, "bid_size", f[3], &q->bid_size) &&
+           read_price(r, "ask", f[4], true, &q->ask) && read_shares(r, "ask_size", f[5], &q->ask_size);
+}
+
 static void row_quote(struct reader *r, const struct text f[])
 {
     char symbol[SYMBOL_SIZE] = "";
     struct quote q = { 0 };
-    if (!read_symbol(r, f[0], symbol) || !read_minute(r, f[1], &q.time_ns) ||
-        !read_price(r, "bid", f[2], true, &q.bid) || !read_shares(r, "bid_size", f[3], &q.bid_size) ||
-        !read_price(r, "ask", f[4], true, &q.ask) || !read_shares(r, "ask_size", f[5], &q.ask_size))
+    struct series *s = read_quote(r, f, MINUTE_NS, symbol, &q) ? known_series(r, symbol) : NULL;
+    if (s && is_after(r, symbol, f[1], s->quotes_count > 0,
+                      s->quotes_count ? s->quotes[s->quotes_count - 1].time_ns : 0, q.time_ns, "minute"))
+        *GROWN(s->quotes, s->quotes_count, s->quotes_size) = q;
+}
+
+/* Several at one time are in order as they stand. */
+static bool is_not_before(struct reader *r, const char *symbol, struct text t, int64_t before, int64_t now)
+{
+    char buf[40];
+    if (now < before)
+        wrong(r, "%s is not in order of time at %s", symbol, shown(t, buf));
+    return now >= before;
+}
+
+static void row_tick(struct reader *r, const struct text f[])
+{
+    char symbol[SYMBOL_SIZE] = "";
+    struct quote q = { 0 };
+    struct series *s = read_quote(r, f, 1, symbol, &q) ? known_series(r, symbol) : NULL;
+    if (s && is_not_before(r, symbol, f[1], s->ticks_count ? s->ticks[s->ticks_count - 1].time_ns : 0, q.time_ns))
+        *GROWN(s->ticks, s->ticks_count, s->ticks_size) = q;
+}
+
+static void row_trade(struct reader *r, const struct text f[])
+{
+    char symbol[SYMBOL_SIZE] = "";
+    struct trade_print t = { 0 };
+    if (!read_symbol(r, f[0], symbol) || !read_time(r, f[1], 1, &t.time_ns) || !read_price(r, "price", f[2], false, &t.price) ||
+        !read_shares(r, "size", f[3], &t.size))
         return;
-    struct series *s = series_of(r->rec, symbol, false);
-    if (!s) {
-        wrong(r, "%s has no row in bars-1min.csv", symbol);
+    struct series *s = known_series(r, symbol);
+    if (s && is_not_before(r, symbol, f[1], s->trades_count ? s->trades[s->trades_count - 1].time_ns : 0, t.time_ns))
+        *GROWN(s->trades, s->trades_count, s->trades_size) = t;
+}
+
+/* Four prints: the open, the two extremes (of a second that rose the low first), the close at its end. */
+static void row_second(struct reader *r, const struct text f[])
+{
+    char symbol[SYMBOL_SIZE] = "";
+    struct bar b = { 0 };
+    if (!read_symbol(r, f[0], symbol) || !read_time(r, f[1], SECOND_NS, &b.open_time_ns) || !read_ohlcv(r, f, &b))
+        return;
+    struct series *s = known_series(r, symbol);
+    int64_t before = s && s->trades_count ? s->trades[s->trades_count - 1].time_ns : 0;
+    if (!s || !is_not_before(r, symbol, f[1], before, b.open_time_ns))
+        return;
+    bool rose = price_cmp(b.close, b.open) >= 0;
+    const struct price prints[] = { b.open, rose ? b.low : b.high, rose ? b.high : b.low, b.close };
+    for (int i = 0; i < 4; i++)
+        *GROWN(s->trades, s->trades_count, s->trades_size) = (struct trade_print){
+            .time_ns = b.open_time_ns + i * (SECOND_NS / 4), .price = prints[i],
+            .size = i < 3 ? b.volume / 4 : b.volume - 3 * (b.volume / 4),
+        };
+}
+
+static bool read_date(struct reader *r, struct text t, int32_t *out)
+{
+    char buf[40];
+    if (!calendar_date_parse(t.at, t.len, out))
+        wrong(r, "date \"%s\" is not a date like 2013-10-07", shown(t, buf));
+    else if (*out < 19900101 || *out > 20491231)
+        wrong(r, "date \"%s\" is outside the calendar's years, 1990 to 2049", shown(t, buf));
+    else
+        return true;
+    return false;
+}
+
+static void row_action(struct reader *r, const struct text f[])
+{
+    char symbol[SYMBOL_SIZE] = "";
+    struct corporate_action c = { 0 };
+    int64_t to, from;
+    if (!read_symbol(r, f[0], symbol) || !read_date(r, f[1], &c.date) || !read_shares(r, "split_to", f[2], &to) ||
+        !read_shares(r, "split_from", f[3], &from) || !read_price(r, "dividend", f[4], true, &c.dividend))
+        return;
+    if ((to == 0) != (from == 0) || to > 1000 || from > 1000) {
+        wrong(r, "a split is two numbers from 1 to 1000, new shares for old ones, or 0,0");
         return;
     }
-    if (is_after(r, symbol, f[1], s->quotes_count > 0,
-                 s->quotes_count ? s->quotes[s->quotes_count - 1].time_ns : 0, q.time_ns, "minute"))
-        *GROWN(s->quotes, s->quotes_count, s->quotes_size) = q;
+    if (to == 0 && !price_is_set(c.dividend)) {
+        wrong(r, "neither a split nor a dividend");
+        return;
+    }
+    c.split_to = (int32_t)to;
+    c.split_from = (int32_t)from;
+    const struct series *s = series_of(r->rec, symbol, false);
+    if (!s)
+        return;
+    c.symbol = (int)(s - r->rec->series);
+    *GROWN(r->rec->actions, r->rec->actions_count, r->rec->actions_size) = c;
 }
 
 static void row_day(struct reader *r, const struct text f[])
 {
-    char symbol[SYMBOL_SIZE] = "", buf[40];
+    char symbol[SYMBOL_SIZE] = "";
     struct bar b = { 0 };
     int32_t date;
-    if (!read_symbol(r, f[0], symbol))
+    if (!read_symbol(r, f[0], symbol) || !read_date(r, f[1], &date))
         return;
-    if (!calendar_date_parse(f[1].at, f[1].len, &date)) {
-        wrong(r, "date \"%s\" is not a date like 2013-10-07", shown(f[1], buf));
-        return;
-    }
-    if (date < 19900101 || date > 20491231) {
-        wrong(r, "date \"%s\" is outside the calendar's years, 1990 to 2049", shown(f[1], buf));
-        return;
-    }
     b.open_time_ns = calendar_ns(date, 0);
     if (!read_ohlcv(r, f, &b))
         return;
@@ -292,10 +384,15 @@ struct file_kind {
     void (*row)(struct reader *r, const struct text fields[]);
 };
 static const struct file_kind file_kinds[] = {
-    { "bars-1min.csv", "symbol,timestamp,open,high,low,close,volume", 7, row_minute },
-    { "quotes-1min.csv", "symbol,timestamp,bid,bid_size,ask,ask_size", 6, row_quote },
-    { "bars-1day.csv", "symbol,date,open,high,low,close,volume", 7, row_day },
+    [FEED_MINUTES] = { "bars-1min.csv", "symbol,timestamp,open,high,low,close,volume", 7, row_minute },
+    [FEED_QUOTES] = { "quotes-1min.csv", "symbol,timestamp,bid,bid_size,ask,ask_size", 6, row_quote },
+    [FEED_DAYS] = { "bars-1day.csv", "symbol,date,open,high,low,close,volume", 7, row_day },
+    [FEED_SECONDS] = { "bars-1sec.csv", "symbol,timestamp,open,high,low,close,volume", 7, row_second },
+    [FEED_TRADES] = { "trades.csv", "symbol,timestamp,price,size", 4, row_trade },
+    [FEED_TICKS] = { "quotes.csv", "symbol,timestamp,bid,bid_size,ask,ask_size", 6, row_tick },
+    [FEED_ACTIONS] = { "corporate-actions.csv", "symbol,date,split_to,split_from,dividend", 5, row_action },
 };
+_Static_assert(COUNT_OF(file_kinds) == FEED_FILES, "one row for each file");
 
 static void read_rows(struct reader *r, const struct file_kind *kind, const char *text, size_t size)
 {
@@ -356,6 +453,12 @@ static void collect_dates(struct recording *rec)
         until = INT64_MIN;
         for (size_t k = 0; k < s->quotes_count; k++)
             add_date(rec, s->quotes[k].time_ns, &until);
+        until = INT64_MIN;
+        for (size_t k = 0; k < s->trades_count; k++)
+            add_date(rec, s->trades[k].time_ns, &until);
+        until = INT64_MIN;
+        for (size_t k = 0; k < s->ticks_count; k++)
+            add_date(rec, s->ticks[k].time_ns, &until);
     }
     qsort(rec->dates, rec->dates_count, sizeof *rec->dates, int32_order);
     size_t kept = 0;
@@ -391,6 +494,19 @@ static size_t first_quote_from(const struct quote *quotes, size_t count, int64_t
     return low;
 }
 
+static size_t first_trade_from(const struct trade_print *trades, size_t count, int64_t time_ns)
+{
+    size_t low = 0;
+    while (low < count) {
+        size_t mid = low + (count - low) / 2;
+        if (trades[mid].time_ns < time_ns)
+            low = mid + 1;
+        else
+            count = mid;
+    }
+    return low;
+}
+
 static bool load(void *state, int32_t date, int step, int symbol, struct feed_day *day)
 {
     const struct recording *rec = state;
@@ -419,8 +535,13 @@ static bool load(void *state, int32_t date, int step, int symbol, struct feed_da
         size_t q = first_quote_from(s->quotes, s->quotes_count, from);
         out->bars = s->minutes ? s->minutes + b : NULL;
         out->bars_count = first_bar_from(s->minutes, s->minutes_count, to) - b;
-        out->quotes = s->quotes ? s->quotes + q : NULL;
-        out->quotes_count = first_quote_from(s->quotes, s->quotes_count, to) - q;
+        out->quotes = s->quotes && !s->ticks ? s->quotes + q : NULL;
+        out->quotes_count = s->ticks ? 0 : first_quote_from(s->quotes, s->quotes_count, to) - q;
+        size_t t = first_trade_from(s->trades, s->trades_count, from), k = first_quote_from(s->ticks, s->ticks_count, from);
+        out->trades = s->trades ? s->trades + t : NULL;
+        out->trades_count = first_trade_from(s->trades, s->trades_count, to) - t;
+        out->ticks = s->ticks ? s->ticks + k : NULL;
+        out->ticks_count = first_quote_from(s->ticks, s->ticks_count, to) - k;
     }
     return true;
 }
@@ -461,12 +582,15 @@ static void recording_free(void *state)
         free(rec->series[i].minutes);
         free(rec->series[i].days);
         free(rec->series[i].quotes);
+        free(rec->series[i].ticks);
+        free(rec->series[i].trades);
         free(rec->names[i]);
     }
     table_clear(&rec->by_symbol);
     free(rec->series);
     free(rec->names);
     free(rec->dates);
+    free(rec->actions);
     free(rec);
 }
 
@@ -488,29 +612,27 @@ static int64_t last_close(const struct recording *rec)
     return ends;
 }
 
-struct feed *feed_parse(const char *folder, const char *bars, size_t bars_size, const char *quotes,
-                        size_t quotes_size, const char *day_text, size_t days_size,
-                        struct complaints *complaints)
+static int by_date(const void *a, const void *b)
+{
+    const struct corporate_action *x = a, *y = b;
+    return x->date != y->date ? (x->date > y->date) - (x->date < y->date) : (x->symbol > y->symbol) - (x->symbol < y->symbol);
+}
+
+struct feed *feed_parse(const char *folder, const struct feed_text texts[FEED_FILES], struct complaints *complaints)
 {
     struct feed *feed = NULL;
     struct recording *rec = must_alloc(1, sizeof *rec);
-    const struct {
-        const char *text;
-        size_t size;
-    } files[] = {
-        { bars, bars_size },
-        { quotes, quotes_size },
-        { day_text, days_size },
-    };
     int before = complaints->count;
-    for (size_t i = 0; i < COUNT_OF(files); i++) {
-        if (!files[i].text)
+    for (size_t i = 0; i < FEED_FILES; i++) {
+        if (!texts[i].text)
             continue;
         char path[512];
         snprintf(path, sizeof path, "%s/%s", folder, file_kinds[i].name);
         struct reader r = { path, complaints, 1, rec };
-        read_rows(&r, &file_kinds[i], files[i].text, files[i].size);
+        read_rows(&r, &file_kinds[i], texts[i].text, texts[i].size);
     }
+    if (rec->actions)
+        qsort(rec->actions, rec->actions_count, sizeof *rec->actions, by_date);
     if (complaints->count > before) {
         if (complaints->count > COMPLAINTS_MAX)
             complain(complaints, "%s: %d mistakes in all; the first %d are shown", folder, complaints->count,
@@ -526,6 +648,8 @@ struct feed *feed_parse(const char *folder, const char *bars, size_t bars_size, 
         .free = recording_free,
         .load = load,
         .days = days,
+        .actions = rec->actions,
+        .actions_count = rec->actions_count,
         .first_date = rec->dates[0],
         .last_date = rec->dates[rec->dates_count - 1],
         .ends_ns = last_close(rec),
@@ -571,17 +695,18 @@ static char *read_whole(const char *path, bool required, size_t *size, struct co
 struct feed *feed_open_recorded(const char *folder, struct complaints *complaints)
 {
     struct feed *feed = NULL;
-    char *texts[COUNT_OF(file_kinds)] = { NULL };
-    size_t sizes[COUNT_OF(file_kinds)];
+    char *read[FEED_FILES] = { NULL };
+    struct feed_text texts[FEED_FILES];
     int before = complaints->count;
-    for (size_t i = 0; i < COUNT_OF(file_kinds); i++) {
+    for (size_t i = 0; i < FEED_FILES; i++) {
         char path[4200];
         snprintf(path, sizeof path, "%s/%s", folder, file_kinds[i].name);
-        texts[i] = read_whole(path, i == 0, &sizes[i], complaints);
+        read[i] = read_whole(path, i == FEED_MINUTES, &texts[i].size, complaints);
+        texts[i].text = read[i];
     }
     if (complaints->count == before)
-        feed = feed_parse(folder, texts[0], sizes[0], texts[1], sizes[1], texts[2], sizes[2], complaints);
-    for (size_t i = 0; i < COUNT_OF(file_kinds); i++)
-        free(texts[i]);
+        feed = feed_parse(folder, texts, complaints);
+    for (size_t i = 0; i < FEED_FILES; i++)
+        free(read[i]);
     return feed;
 }

@@ -122,7 +122,7 @@ static void let_in(struct venue *v, struct market *m)
     {
         if (!core_is_active(v, o))
             continue;
-        if (o->status == ORDER_ACCEPTED) {
+        if (o->working_ns == 0) {
             core_start(v, o);
         } else { /* over night */
             o->working_ns = v->now_ns;
@@ -135,7 +135,7 @@ static void let_in(struct venue *v, struct market *m)
 static void route_auction(struct venue *v, struct market *m, enum time_in_force which)
 {
     EACH_IN(o, m, QUEUE_AUCTION)
-    if (o->time_in_force == which && o->status == ORDER_ACCEPTED && o->date == v->session.date)
+    if (o->time_in_force == which && o->working_ns == 0 && o->date == v->session.date)
         core_start(v, o);
 }
 
@@ -172,9 +172,19 @@ static void end_hours(struct venue *v, struct order *o)
         core_move(v, o, QUEUE_WAITING);
 }
 
+static void end_resting(struct venue *v, struct market *m, bool extended_too)
+{
+    for (int side = SIDE_BUY; side <= SIDE_SELL && m->resting; side++)
+        for (uint64_t id = book_first(m->book, (enum side)side), next; id; id = next) {
+            struct order *o = m->by_slot[book_slot(id)];
+            next = book_after(m->book, id);
+            if (extended_too || !o->extended_hours)
+                end_hours(v, o);
+        }
+}
+
 static void close_session(struct venue *v)
 {
-    static const enum queue queues[] = { QUEUE_WATCHED, QUEUE_BOOK, QUEUE_HALTED };
     for (size_t i = 0; i < v->symbols_count; i++) {
         struct market *m = &v->markets[i];
         if (!m->asset.has_feed && !m->halted)
@@ -183,8 +193,10 @@ static void close_session(struct venue *v)
             clear_at(v, m, TIF_CLS, m->regular_close);
         expire(v, m, TIF_CLS);
         expire(v, m, TIF_OPG); /* no regular bar all day */
-        for (size_t k = 0; k < COUNT_OF(queues); k++)
-            EACH_IN(o, m, queues[k])
+        EACH_IN(o, m, QUEUE_WATCHED)
+        end_hours(v, o);
+        end_resting(v, m, false);
+        EACH_IN(o, m, QUEUE_HALTED)
         if (!o->extended_hours)
             end_hours(v, o);
     }
@@ -206,8 +218,7 @@ static void end_evening(struct venue *v)
     v->phase = PHASE_NIGHT;
     for (size_t i = 0; i < v->symbols_count && v->extended_count; i++) {
         struct market *m = &v->markets[i];
-        EACH_IN(o, m, QUEUE_BOOK)
-        end_hours(v, o);
+        end_resting(v, m, true);
         EACH_IN(o, m, QUEUE_HALTED)
         end_hours(v, o);
     }
@@ -258,6 +269,7 @@ static void begin(struct venue *v, int64_t time_ns)
     else if (v->has_session && calendar_previous(&v->session, &v->evening) && v->evening.post_close_ns >= time_ns)
         v->phase = PHASE_POST;
     v->boundary_ns = phase_ends_ns(v);
+    core_skip_actions(v);
 }
 
 static inline void set_now(struct venue *v, int64_t time_ns)
@@ -307,10 +319,12 @@ void venue_instant(struct venue *v, const struct instant *in)
     bool opens = v->boundary_ns == in->time_ns && v->phase == PHASE_PRE;
     if (!opens) /* the print of the open belongs to the session, that of the close too */
         take_trades(v, in);
-    size_t ended = in->bars_are_told ? 0 : in->ended_count, starting = in->bars_are_told ? 0 : in->starting_count;
-    for (size_t i = 0; i < ended; i++)
-        core_bar_ended(v, &in->ended[i]);
-    for (size_t i = 0; i < starting; i++) {
+    for (size_t i = 0; i < in->ended_count; i++)
+        if (!in->ended[i].is_told)
+            core_bar_ended(v, &in->ended[i]);
+    for (size_t i = 0; i < in->starting_count; i++) {
+        if (in->starting[i].is_told)
+            continue;
         struct market *m = &v->markets[in->starting[i].symbol];
         m->start_ns = in->time_ns;
         m->start_open = in->starting[i].bar.open;
@@ -320,7 +334,9 @@ void venue_instant(struct venue *v, const struct instant *in)
         cross_boundary(v);
     if (opens)
         take_trades(v, in);
-    for (size_t i = 0; i < starting; i++) {
+    for (size_t i = 0; i < in->starting_count; i++) {
+        if (in->starting[i].is_told)
+            continue;
         struct market *m = &v->markets[in->starting[i].symbol];
         if (v->phase == PHASE_REGULAR && m->opened_date != v->session.date)
             opening_auction(v, m, m->start_open); /* no 09:30 bar: its first regular one */

@@ -68,34 +68,34 @@ static bool has_room(const struct venue *v, const struct order *o, struct refusa
 bool venue_submit(struct venue *v, struct account *a, const struct order_request *q, int64_t time_ns,
                   struct order **out, struct order *snapshot, struct refusal *r)
 {
-    struct order o;
     core_come_to(v, time_ns);
     if (!rules_request(v, a, q, r))
         return false;
-    draft(v, a, q, &o);
-    if (!rules_window(v, &o, r) || !rules_price("limit_price", &q->limit, r) || !rules_price("stop_price", &q->stop, r) ||
+    struct order *o = core_draft(v);
+    draft(v, a, q, o);
+    if (!rules_window(v, o, r) || !rules_price("limit_price", &q->limit, r) || !rules_price("stop_price", &q->stop, r) ||
         !rules_price("take_profit.limit_price", &q->take_profit_limit, r) ||
         !rules_price("stop_loss.stop_price", &q->stop_loss_stop, r) ||
-        !rules_price("stop_loss.limit_price", &q->stop_loss_limit, r) || !rules_trigger(v, &o, r) || !rules_legs(v, &o, q, r) ||
-        !rules_means(v, &o, q->position_intent, NULL, r) || !has_room(v, &o, r))
+        !rules_price("stop_loss.limit_price", &q->stop_loss_limit, r) || !rules_trigger(v, o, r) || !rules_legs(v, o, q, r) ||
+        !rules_means(v, o, q->position_intent, NULL, r) || !has_room(v, o, r))
         return false;
 
-    bool is_open = core_is_active(v, &o) && (o.extended_hours || o.date == v->session.date);
-    o.status = is_open ? ORDER_PENDING_NEW : ORDER_ACCEPTED;
-    struct order *made = core_new_order(v, &o, q->client_order_id);
-    *out = made;
-    keep(v, made);
-    if (made->order_class != CLASS_SIMPLE)
-        core_place_legs(v, made, q);
+    bool is_open = core_is_active(v, o) && (o->extended_hours || o->date == v->session.date);
+    o->status = is_open ? ORDER_PENDING_NEW : ORDER_ACCEPTED;
+    core_new_order(v, q->client_order_id);
+    *out = o;
+    keep(v, o);
+    if (o->order_class != CLASS_SIMPLE)
+        core_place_legs(v, o, q);
     if (snapshot)
-        *snapshot = *made;
+        *snapshot = *o;
     if (is_open) {
-        core_start(v, made);
+        core_start(v, o);
     } else {
-        bool is_auction = made->time_in_force == TIF_OPG || made->time_in_force == TIF_CLS;
-        core_move(v, made, is_auction ? QUEUE_AUCTION : QUEUE_WAITING);
-        core_emit(v, made, TRADE_ACCEPTED, NULL);
-        core_hold_legs(v, made);
+        bool is_auction = o->time_in_force == TIF_OPG || o->time_in_force == TIF_CLS;
+        core_move(v, o, is_auction ? QUEUE_AUCTION : QUEUE_WAITING);
+        core_emit(v, o, TRADE_ACCEPTED, NULL);
+        core_hold_legs(v, o);
     }
     core_settle(v);
     return true;
@@ -148,23 +148,24 @@ bool venue_replace(struct venue *v, struct order *old, const struct replace_requ
     core_come_to(v, time_ns);
     if (!rules_replace(v, old, q, r))
         return false;
-    struct order o = *old;
-    change(v, &o, q);
+    struct order *made = core_draft(v);
+    *made = *old;
+    change(v, made, q);
     bool is_leg_held = old->status == ORDER_HELD, keeps = old->kept_qty > 0;
     if (q->has_time_in_force && q->time_in_force != old->time_in_force) {
-        o.time_in_force = q->time_in_force;
-        if (!rules_window(v, &o, r))
+        made->time_in_force = q->time_in_force;
+        if (!rules_window(v, made, r))
             return false;
     }
-    if (price_is_set(q->stop.price) && !rules_trigger(v, &o, r))
+    if (price_is_set(q->stop.price) && !rules_trigger(v, made, r))
         return false;
-    if (keeps && !rules_means(v, &o, "", old, r))
+    if (keeps && !rules_means(v, made, "", old, r))
         return false;
 
     enum queue queue = (enum queue)old->queue;
     old->status = ORDER_PENDING_REPLACE;
     core_emit(v, old, TRADE_PENDING_REPLACE, NULL);
-    struct order *made = core_new_order(v, &o, q->client_order_id);
+    core_new_order(v, q->client_order_id);
     made->replaces = old;
     old->replaced_by = made;
     relink(old, made);

@@ -270,6 +270,15 @@ void core_replace_in_book(struct venue *v, struct order *old, struct order *o)
     (void)result;
 }
 
+/* How far an order without a limit goes among participants where there is no recorded market. */
+static struct price collar(const struct venue *v, const struct order *o)
+{
+    struct price last = core_price(v, o->symbol);
+    return o->side == SIDE_SELL   ? ladder_price(1)
+           : price_is_set(last) ? match_collar(last)
+                                : (struct price){ LADDER_MAX };
+}
+
 /* All that it can trade at once. */
 static void trade_now(struct venue *v, struct order *o)
 {
@@ -283,12 +292,10 @@ static void trade_now(struct venue *v, struct order *o)
         if (order_left(o) > 0)
             take_market(v, o, at, shown);
     } else if (!price_is_set(bound) && !m->asset.has_feed) {
-        struct price last = core_price(v, o->symbol);
         struct book_level best;
         if (!m->book || !book_best(m->book, side_opposite(o->side), &best) || !has_qty(v, o, ladder_price(best.price.micros)))
             return;
-        bound = o->side == SIDE_SELL ? ladder_price(1) : price_is_set(last) ? match_collar(last) : (struct price){ LADDER_MAX };
-        take_book(v, o, bound);
+        take_book(v, o, collar(v, o));
     }
 }
 
@@ -302,8 +309,7 @@ static bool fills(const struct venue *v, const struct order *o)
     if (market && (!v->options.respects_size || v->options.is_like_paper || left <= *shown))
         return true;
     if (m->book) {
-        struct price up_to = market ? at : price_is_set(bound) ? bound : o->side == SIDE_BUY ? (struct price){ LADDER_MAX } : ladder_price(1);
-        const struct book_order order = for_book(o, BOOK_IOC, up_to);
+        const struct book_order order = for_book(o, BOOK_IOC, market ? at : price_is_set(bound) ? bound : collar(v, o));
         left -= book_reach(m->book, &order);
     }
     return left <= (market ? *shown : 0);
@@ -322,10 +328,11 @@ void core_come_in(struct venue *v, struct order *o)
         core_move(v, o, core_is_active(v, o) ? QUEUE_HALTED : QUEUE_WAITING);
         return;
     }
-    if (active && (o->time_in_force != TIF_FOK || fills(v, o)))
+    if (active && (o->time_in_force != TIF_FOK || fills(v, o))) {
         trade_now(v, o);
-    if (active && order_is_open(o) && o->time_in_force == TIF_IOC && is_limit)
-        take_book(v, o, match_bound(o));
+        if (order_is_open(o) && at_once && is_limit)
+            take_book(v, o, match_bound(o));
+    }
     if (!order_is_open(o))
         return;
     if (at_once || (!is_limit && !m->asset.has_feed))
@@ -338,11 +345,15 @@ void core_come_in(struct venue *v, struct order *o)
 
 void core_start(struct venue *v, struct order *o)
 {
-    o->status = ORDER_PENDING_NEW;
-    core_emit(v, o, TRADE_PENDING_NEW, NULL);
-    o->status = ORDER_NEW;
     o->working_ns = v->now_ns;
-    core_emit(v, o, TRADE_NEW, NULL);
+    if (o->status == ORDER_PENDING_CANCEL) {
+        o->status_before = ORDER_NEW;
+    } else {
+        o->status = ORDER_PENDING_NEW;
+        core_emit(v, o, TRADE_PENDING_NEW, NULL);
+        o->status = ORDER_NEW;
+        core_emit(v, o, TRADE_NEW, NULL);
+    }
     core_hold_legs(v, o);
     if (o->queue == QUEUE_AUCTION)
         return;
@@ -376,7 +387,7 @@ static void elect(struct venue *v, struct order *o)
     o->working_ns = v->now_ns;
     if (o->side == SIDE_BUY && o->type == ORDER_STOP)
         o->cap = ladder_passive(match_collar(o->stop), SIDE_BUY);
-    if (o->parent && o->status == ORDER_HELD)
+    if (o->parent && core_is_held(o))
         core_take_over(v, o);
     core_move(v, o, QUEUE_NONE);
     core_come_in(v, o);

@@ -1,6 +1,7 @@
 /* venue.c - the venue's life, its lists and events; what can be looked at. See venue_core.h for the other parts. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "exchange/venue_core.h"
 
@@ -25,28 +26,63 @@ _Static_assert(COUNT_OF(trade_event_names) == TRADE_KINDS + 1, "one name for eac
 
 /* ---- memory */
 
-enum { CHUNK = 1 << 18 };
+enum { CHUNK = 1 << 16, BIG_CHUNK = 1 << 21, BIG_FROM = 8 };
 
-/* Zeroed; freed with the slab. All of one size, or texts. */
-void *slab_take(struct slab *s, size_t size)
+/* A venue that has grown takes its memory in huge pages, or most of its time would go into page faults. */
+static void *new_chunk(size_t size)
 {
-    size = (size + 15) / 16 * 16;
-    if (s->count == 0 || s->used + size > CHUNK) {
-        if (s->count == s->size) {
-            s->size = s->size ? 2 * s->size : 8;
-            s->chunks = must_realloc(s->chunks, s->size, sizeof *s->chunks);
-        }
-        s->chunks[s->count++] = must_alloc(1, CHUNK);
+    if (size < BIG_CHUNK)
+        return must_alloc(1, size);
+    void *chunk = aligned_alloc(BIG_CHUNK, size);
+    if (!chunk)
+        return must_alloc(1, size);
+    madvise(chunk, size, MADV_HUGEPAGE); /* or without */
+    return chunk;
+}
+
+static void add_chunk(struct slab *s)
+{
+    if (s->count == s->size) {
+        s->size = s->size ? 2 * s->size : 8;
+        s->chunks = must_realloc(s->chunks, s->size, sizeof *s->chunks);
+    }
+    size_t size = s->count < BIG_FROM ? CHUNK : BIG_CHUNK;
+    s->chunks[s->count++] = (struct chunk){ new_chunk(size), size };
+}
+
+/* What slab_take will give. */
+static void *slab_peek(struct slab *s, size_t size)
+{
+    if (s->at == s->count || s->used + size > s->chunks[s->at].size) {
+        s->at += s->at < s->count;
+        if (s->at == s->count)
+            add_chunk(s);
         s->used = 0;
     }
-    s->used += size;
-    return s->chunks[s->count - 1] + s->used - size;
+    return s->chunks[s->at].memory + s->used;
+}
+
+/* Freed with the slab; not zeroed. */
+void *slab_take(struct slab *s, size_t size)
+{
+    void *taken = slab_peek(s, size);
+    s->used += (size + 15) / 16 * 16;
+    return taken;
+}
+
+/* Memory that has been touched needs no page fault later. */
+static void slab_reserve(struct slab *s, size_t size)
+{
+    for (size_t have = 0; have < size; have += s->chunks[s->count - 1].size) {
+        add_chunk(s);
+        memset(s->chunks[s->count - 1].memory, 0, s->chunks[s->count - 1].size);
+    }
 }
 
 static void slab_clear(struct slab *s)
 {
     for (size_t i = 0; i < s->count; i++)
-        free(s->chunks[i]);
+        free(s->chunks[i].memory);
     free(s->chunks);
 }
 
@@ -59,6 +95,8 @@ struct venue *venue_new(const struct venue_options *options, const char (*symbol
     if (v->options.paper_partial_pct == 0)
         v->options.paper_partial_pct = 10;
     v->random = options->seed;
+    slab_reserve(&v->orders, options->reserve_orders * sizeof(struct order));
+    slab_reserve(&v->fills, options->reserve_orders / 4 * sizeof(struct fill));
     v->symbols_count = count;
     v->markets = must_alloc(count ? count : 1, sizeof *v->markets);
     v->lasts = must_alloc(count ? count : 1, sizeof *v->lasts);
@@ -240,39 +278,41 @@ static void auction_changed(struct venue *v, struct market *m)
 void core_move(struct venue *v, struct order *o, enum queue to)
 {
     struct market *m = core_market(v, o);
-    if (o->queue) {
-        struct order_list *from = &m->queues[o->queue];
-        *(o->previous ? &o->previous->next : &from->first) = o->next;
-        *(o->next ? &o->next->previous : &from->last) = o->previous;
-        o->next = o->previous = NULL;
-    }
     if (o->queue == QUEUE_BOOK) {
         o->account->holdings[o->symbol].resting_orders[o->side]--;
         m->resting--;
         if (o->book_id) /* not when the book let it go itself */
             book_cancel(m->book, o->book_id);
         o->book_id = 0;
+    } else if (o->queue) {
+        struct order_list *from = &m->queues[o->queue];
+        *(o->previous ? &o->previous->next : &from->first) = o->next;
+        *(o->next ? &o->next->previous : &from->last) = o->previous;
+        o->next = o->previous = NULL;
     }
     if (o->queue == QUEUE_AUCTION || to == QUEUE_AUCTION)
         auction_changed(v, m);
-    o->queue = to;
-    if (!to)
-        return;
-    struct order_list *list = &m->queues[to];
-    o->previous = list->last;
-    *(list->last ? &list->last->next : &list->first) = o;
-    list->last = o;
-    if (to == QUEUE_BOOK) {
+    o->queue = (int)to;
+    if (to == QUEUE_BOOK) { /* which has lists of its own */
         o->account->holdings[o->symbol].resting_orders[o->side]++;
         m->resting++;
+    } else if (to) {
+        struct order_list *list = &m->queues[to];
+        o->previous = list->last;
+        *(list->last ? &list->last->next : &list->first) = o;
+        list->last = o;
     }
 }
 
-struct order *core_new_order(struct venue *v, const struct order *draft, const char *client_order_id)
+struct order *core_draft(struct venue *v)
 {
-    struct account *a = draft->account;
+    return slab_peek(&v->orders, sizeof(struct order));
+}
+
+struct order *core_new_order(struct venue *v, const char *client_order_id)
+{
     struct order *o = slab_take(&v->orders, sizeof *o);
-    *o = *draft;
+    struct account *a = o->account;
     o->index = (int64_t)a->orders_count;
     if (client_order_id[0]) {
         size_t size = strlen(client_order_id) + 1;
@@ -538,10 +578,11 @@ bool venue_is_consistent(const struct venue *v)
         ok &= account_is_consistent(v, v->accounts[i]);
     for (size_t i = 0; i < v->symbols_count; i++) {
         const struct market *m = &v->markets[i];
-        size_t resting = 0;
-        EACH_IN(o, m, QUEUE_BOOK)
-        resting++;
-        ok &= resting == m->resting && (!m->book || book_is_consistent(m->book));
+        struct book_volume volume = { 0 };
+        if (m->book)
+            book_volume(m->book, &volume);
+        ok &= (size_t)(volume.resting_orders[SIDE_BUY] + volume.resting_orders[SIDE_SELL]) == m->resting;
+        ok &= !m->book || book_is_consistent(m->book);
     }
     return ok;
 }

@@ -82,6 +82,7 @@ struct venue_options {
     uint64_t seed;           /* of that chance */
     bool without_feed;       /* no symbol has a recorded market: participants have only each other, the auctions clear
                                 at the price that trades most */
+    size_t reserve_orders;   /* memory for so many is taken at once; it grows beyond all the same */
     venue_sink *sink;
     venue_market_sink *market_sink;
     void *ctx;
@@ -114,6 +115,7 @@ void venue_prime(struct venue *v, int symbol, struct price reference, struct pri
 struct symbol_bar {
     int symbol;
     struct bar bar;
+    bool is_told; /* the sum of trades that were in instants already: it fills nothing */
 };
 struct symbol_quote {
     int symbol;
@@ -131,8 +133,8 @@ struct symbol_trade {
 /* [input] A quote from before the first instant; it counts on its own New York day. */
 void venue_prime_quote(struct venue *v, const struct symbol_quote *quote);
 
-/* All that happens in the market at one time. A feed of minutes (or seconds) gives bars and quotes, one of ticks gives
- * trades and quotes, and bars made of them (is_told true: their trades were in instants already). */
+/* All that happens in the market at one time. A feed of minutes gives bars and quotes, one of ticks gives trades and quotes
+ * and beside them the bars they make. */
 struct instant {
     int64_t time_ns;
     const struct symbol_quote *quotes; /* that stand from now on */
@@ -143,7 +145,6 @@ struct instant {
     size_t ended_count;
     const struct symbol_bar *starting; /* bars that start now: only their open is looked at */
     size_t starting_count;
-    bool bars_are_told; /* the bars are sums of trades given before: they fill nothing */
 };
 /* [input] The order of docs/protocols.md "What happens at one instant". Boundaries (openings, closes, ...) that were
  * passed since the last call are dealt with first, at their own time. time_ns must not go back. */

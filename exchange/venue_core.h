@@ -21,7 +21,7 @@ enum queue {
     QUEUE_NONE,
     QUEUE_WAITING, /* for its hours: accepted, or good-till-canceled over night */
     QUEUE_AUCTION, /* opg and cls, accepted or working */
-    QUEUE_BOOK,    /* resting */
+    QUEUE_BOOK,    /* resting: the book's own lists hold it */
     QUEUE_WATCHED, /* stops, and market orders that wait for a price */
     QUEUE_HALTED,  /* until the symbol resumes */
     QUEUE_HELD,    /* legs whose entry has not filled */
@@ -62,9 +62,14 @@ struct market { /* one symbol */
     struct price last_trade;
 };
 
+struct chunk {
+    char *memory;
+    size_t size;
+};
 struct slab {
-    char **chunks;
-    size_t count, used, size;   /* used: of the last chunk */
+    struct chunk *chunks;
+    size_t count, size;
+    size_t at, used; /* the chunk that is handed out, and how far */
 };
 
 struct venue {
@@ -118,8 +123,9 @@ void core_move(struct venue *v, struct order *o, enum queue to);
 /* Among its account's open orders. */
 void core_open(struct venue *v, struct order *o);
 void core_unopen(struct venue *v, struct order *o);
-/* A new order, numbered and open, of the draft. */
-struct order *core_new_order(struct venue *v, const struct order *draft, const char *client_order_id);
+/* Room for the next order, which is none before core_new_order numbers and opens it. */
+struct order *core_draft(struct venue *v);
+struct order *core_new_order(struct venue *v, const char *client_order_id);
 /* Ends an order without an execution. */
 void core_finish(struct venue *v, struct order *o, enum order_status status, enum trade_event_kind kind);
 /* For core_settle: a member of a group something happened to; one whose account can't hold the amount; a market with
@@ -156,6 +162,7 @@ bool core_is_active(const struct venue *v, const struct order *o);
 void core_trail(struct order *o, struct price print);
 
 /* ---- legs.c */
+bool core_is_held(const struct order *o);
 bool core_is_group(const struct order *o);
 void core_place_legs(struct venue *v, struct order *parent, const struct order_request *q);
 /* The legs are told once; when the order works, an oco's stop is watched. */
@@ -174,6 +181,7 @@ struct price core_auction_reference(const struct venue *v, const struct market *
 
 /* ---- actions.c */
 void core_act(struct venue *v); /* those due on the session's date */
+void core_skip_actions(struct venue *v); /* history: of sessions that have begun */
 
 /* ---- rules.c: each refuses with the broker's words. replaced: NULL, or the order the draft takes the place of. */
 bool rules_request(const struct venue *v, const struct account *a, const struct order_request *q, struct refusal *r);

@@ -10,7 +10,14 @@ static const char *const headers[] = {
     "symbol,timestamp,open,high,low,close,volume\n",
     "symbol,timestamp,bid,bid_size,ask,ask_size\n",
     "symbol,date,open,high,low,close,volume\n",
+    "", /* bars with a header of their own */
+    "symbol,timestamp,open,high,low,close,volume\n",
+    "symbol,timestamp,price,size\n",
+    "symbol,timestamp,bid,bid_size,ask,ask_size\n",
+    "symbol,date,split_to,split_from,dividend\n",
 };
+static const enum feed_file files[] = { FEED_MINUTES, FEED_QUOTES,  FEED_DAYS,  FEED_MINUTES,
+                                        FEED_SECONDS, FEED_TRADES, FEED_TICKS, FEED_ACTIONS };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -21,15 +28,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     c.text[0] = '\0';
     if (size == 0)
         return 0;
-    size_t which = data[0] % 4,
-           head = which < 3 ? strlen(headers[which]) : 0; /* 3: bars with a header of their own */
+    size_t which = data[0] % (sizeof files / sizeof files[0]), head = strlen(headers[which]);
     char *text = malloc(head + size);
-    memcpy(text, which < 3 ? headers[which] : "", head);
+    memcpy(text, headers[which], head);
     memcpy(text + head, data + 1, size - 1);
-    size_t n = head + size - 1;
-    const char *bars = which == 0 || which == 3 ? text : GOOD;
-    struct feed *f = feed_parse("dir", bars, bars == text ? n : strlen(GOOD), which == 1 ? text : NULL, n,
-                                which == 2 ? text : NULL, n, &c);
+    struct feed_text texts[FEED_FILES] = { [FEED_MINUTES] = { GOOD, strlen(GOOD) } };
+    texts[files[which]] = (struct feed_text){ text, head + size - 1 };
+    struct feed *f = feed_parse("dir", texts, &c);
     if (!f != (c.count > 0))
         abort();
     if (f) {

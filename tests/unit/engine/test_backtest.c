@@ -47,7 +47,7 @@ static struct feed *market(void)
         snprintf(text + used, sizeof text - used, "ABC,2013-10-%02dT13:%02d:00Z,%d,%d.50,%d,%d.50,100\n", 7 + i / 3, 30 + i % 3,
                  price, price, price, price);
     }
-    struct feed *feed = feed_parse("made-up", text, strlen(text), NULL, 0, NULL, 0, &complaints);
+    struct feed *feed = feed_parse("made-up", (struct feed_text[FEED_FILES]){ { text, strlen(text) } }, &complaints);
     if (!feed)
         fail_msg("%s", complaints.text);
     return feed;

@@ -136,12 +136,12 @@ static inline void script_line(struct script *s, const char *line)
         s->pending = true;
     } else if (strcmp(w[1], "start") == 0) {
         s->starting[s->instant.starting_count++] =
-            (struct symbol_bar){ symbol, { .open_time_ns = at, .open = script_price(w[3]) } };
+            (struct symbol_bar){ .symbol = symbol, .bar = { .open_time_ns = at, .open = script_price(w[3]) } };
         s->pending = true;
     } else if (strcmp(w[1], "bar") == 0) {
         s->ended[s->instant.ended_count++] =
-            (struct symbol_bar){ symbol,
-                                 { at - MINUTE_NS, script_price(w[3]), script_price(w[4]), script_price(w[5]),
+            (struct symbol_bar){ .symbol = symbol,
+                                 .bar = { at - MINUTE_NS, script_price(w[3]), script_price(w[4]), script_price(w[5]),
                                    script_price(w[6]), 100 } };
         s->pending = true;
     } else if (strcmp(w[1], "instant") == 0) {

@@ -22,8 +22,116 @@
 static struct feed *parse(const char *bars, const char *quotes, const char *days, struct complaints *c)
 {
     memset(c, 0, sizeof *c);
-    return feed_parse("dir", bars, strlen(bars), quotes, quotes ? strlen(quotes) : 0, days,
-                      days ? strlen(days) : 0, c);
+    const struct feed_text texts[FEED_FILES] = {
+        [FEED_MINUTES] = { bars, strlen(bars) },
+        [FEED_QUOTES] = { quotes, quotes ? strlen(quotes) : 0 },
+        [FEED_DAYS] = { days, days ? strlen(days) : 0 },
+    };
+    return feed_parse("dir", texts, c);
+}
+
+/* One more file beside good minutes of A. */
+static struct feed *parse_beside(enum feed_file file, const char *text, struct complaints *c)
+{
+    struct feed_text texts[FEED_FILES] = { [FEED_MINUTES] = { GOOD, strlen(GOOD) } };
+    memset(c, 0, sizeof *c);
+    texts[file] = (struct feed_text){ text, strlen(text) };
+    return feed_parse("dir", texts, c);
+}
+
+#define TRADES "symbol,timestamp,price,size\n"
+#define ACTIONS "symbol,date,split_to,split_from,dividend\n"
+
+static void finer_files_are_checked(void **state)
+{
+    (void)state;
+    static const struct {
+        enum feed_file file;
+        const char *text, *complaint;
+    } rows[] = {
+        { FEED_TRADES, TRADES "A,2013-10-07T13:30:00.123456789Z,10.01,5\nA,2013-10-07T13:30:00.123456789Z,10.02,5\n", NULL },
+        { FEED_TRADES, TRADES "A,2013-10-07T13:30:01Z,10.01,5\nA,2013-10-07T13:30:00Z,10.02,5\n", "dir/trades.csv:3: A is not in order" },
+        { FEED_TRADES, TRADES "B,2013-10-07T13:30:01Z,10.01,5\n", "dir/trades.csv:2: B has no row in bars-1min.csv" },
+        { FEED_TRADES, TRADES "A,2013-10-07T13:30:01Z,0,5\n", "dir/trades.csv:2: price is 0" },
+        { FEED_TICKS, QUOTES "A,2013-10-07T13:30:00.5Z,10,1,11,2\n", NULL },
+        { FEED_TICKS, QUOTES "A,2013-10-07T13:30:00.5Z,10,x,11,2\n", "dir/quotes.csv:2: bid_size \"x\"" },
+        { FEED_SECONDS, BARS "A,2013-10-07T13:30:01Z,10,10.5,9.5,10.2,100\n", NULL },
+        { FEED_SECONDS, BARS "A,2013-10-07T13:30:01.5Z,10,10.5,9.5,10.2,100\n", "dir/bars-1sec.csv:2: timestamp \"2013-10-07T13:30:01.5Z\" is not the start of a second" },
+        { FEED_ACTIONS, ACTIONS "A,2013-10-08,2,1,\nA,2013-10-09,0,0,0.25\nZ,2013-10-09,0,0,0.25\n", NULL },
+        { FEED_ACTIONS, ACTIONS "A,2013-10-08,2,0,\n", "dir/corporate-actions.csv:2: a split is two numbers" },
+        { FEED_ACTIONS, ACTIONS "A,2013-10-08,0,0,\n", "dir/corporate-actions.csv:2: neither a split nor a dividend" },
+        { FEED_ACTIONS, ACTIONS "A,today,2,1,\n", "dir/corporate-actions.csv:2: date \"today\"" },
+    };
+    int failed = 0;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        static struct complaints c;
+        struct feed *f = parse_beside(rows[i].file, rows[i].text, &c);
+        bool right = rows[i].complaint ? !f && strstr(c.text, rows[i].complaint) : f != NULL;
+        if (!right) {
+            print_error("row %zu: %s\n", i, c.text);
+            failed++;
+        }
+        feed_free(f);
+    }
+    assert_int_equal(failed, 0);
+}
+
+static void ticks_come_at_their_own_time(void **state)
+{
+    (void)state;
+    static struct complaints c;
+    struct feed *f = parse_beside(FEED_TRADES, TRADES "A,2013-10-07T13:30:00Z,10.01,5\nA,2013-10-07T13:30:00Z,10.02,7\n"
+                                                      "A,2013-10-07T13:30:00.000000001Z,10.03,9\n", &c);
+    struct instant in;
+    assert_non_null(f);
+    feed_seek(f, 0);
+    feed_take(f, &in);
+    assert_int_equal(in.trades_count, 2);
+    assert_int_equal(in.trades[1].trade.price.micros, 10020000);
+    assert_int_equal(in.trades[1].trade.size, 7);
+    assert_int_equal(in.starting_count, 1);
+    assert_true(in.starting[0].is_told);
+    int64_t first = in.time_ns;
+    feed_take(f, &in);
+    assert_int_equal(in.time_ns, first + 1);
+    assert_int_equal(in.trades_count, 1);
+    feed_take(f, &in);
+    assert_int_equal(in.time_ns, first + MINUTE_NS);
+    assert_true(in.ended_count == 1 && in.ended[0].is_told);
+    assert_true(feed_next_ns(f) == INT64_MAX);
+    feed_free(f);
+}
+
+static void seconds_are_four_prints(void **state)
+{
+    (void)state;
+    static struct complaints c;
+    static const int64_t prices[] = { 10200000, 10500000, 9500000, 10000000 };
+    struct feed *f = parse_beside(FEED_SECONDS, BARS "A,2013-10-07T13:30:01Z,10.2,10.5,9.5,10,103\n", &c);
+    struct instant in;
+    int64_t shares = 0;
+    feed_seek(f, 0);
+    feed_take(f, &in);
+    for (int i = 0; i < 4; i++) {
+        feed_take(f, &in);
+        assert_int_equal(in.trades_count, 1);
+        assert_int_equal(in.trades[0].trade.price.micros, prices[i]);
+        shares += in.trades[0].trade.size;
+    }
+    assert_int_equal(shares, 103);
+    feed_free(f);
+}
+
+static void actions_are_in_order_of_date(void **state)
+{
+    (void)state;
+    static struct complaints c;
+    const struct corporate_action *actions;
+    struct feed *f = parse_beside(FEED_ACTIONS, ACTIONS "A,2013-10-09,0,0,0.25\nA,2013-10-08,2,1,\n", &c);
+    assert_int_equal(feed_actions(f, &actions), 2);
+    assert_true(actions[0].split_to == 2 && actions[0].split_from == 1 && !price_is_set(actions[0].dividend));
+    assert_int_equal(actions[1].dividend.micros, 250000);
+    feed_free(f);
 }
 
 static void broken_rows_are_named(void **state)
@@ -382,6 +490,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(broken_rows_are_named),
+        cmocka_unit_test(finer_files_are_checked),
+        cmocka_unit_test(ticks_come_at_their_own_time),
+        cmocka_unit_test(seconds_are_four_prints),
+        cmocka_unit_test(actions_are_in_order_of_date),
         cmocka_unit_test(all_mistakes_are_told_up_to_twenty),
         cmocka_unit_test(a_missing_folder_is_a_complaint),
         cmocka_unit_test(events_come_in_order_of_time),

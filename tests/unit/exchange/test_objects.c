@@ -151,7 +151,7 @@ static void a_fill_says_the_same_everywhere(void **state)
                                            .sink = keep_event };
     const uint64_t bits[2] = { 5, 6 };
     const int64_t now = calendar_ns(20131007, 10 * 3600);
-    const struct symbol_bar start = { 0, { .open_time_ns = now, .open = { 167420000 } } };
+    const struct symbol_bar start = { .bar = { .open_time_ns = now, .open = { 167420000 } } };
     const struct instant in = { .time_ns = now, .starting = &start, .starting_count = 1 };
     struct venue *v = event_venue = venue_new(&options, symbols, 2);
     struct order_request q;
