@@ -60,7 +60,7 @@ struct export {
     size_t count;
     char *texts[2];               /* manifest.json, schema.json */
     size_t text_sizes[2];
-    int64_t cut_ns;
+    int64_t cut_ns, cut_took_ns;
     struct archive *archive;
     struct buffer out;
     size_t out_at;
@@ -132,10 +132,12 @@ static bool spool_table(struct spool *s, struct err *err)
 static void cut(void *ctx)
 {
     struct export *e = ctx;
+    int64_t began_ns = clock_mono_ns();
     e->cut_ns = clock_utc_ns();
     for (size_t i = 0; i < e->count && !e->err.code; i++)
         if (!db_dump_begin(e->spools[i].db, e->spools[i].table, &e->err))
             err_prefix(&e->err, "table %s", e->spools[i].table->name);
+    e->cut_took_ns = clock_mono_ns() - began_ns;
 }
 
 static const char *const kind_words[] = {
@@ -234,6 +236,7 @@ struct export *export_new(const struct db_options *database, struct writer *writ
     }
     write_texts(e);
     log_info("export_begun", KV_INT("rows", rows), KV_INT("bytes", bytes), KV_TIME("cut_at", e->cut_ns),
+             KV_INT("writer_stood_ms", e->cut_took_ns / 1000000),
              KV_INT("ms", (clock_mono_ns() - began_ns) / 1000000));
     return e;
 }

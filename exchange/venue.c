@@ -292,7 +292,7 @@ void core_move(struct venue *v, struct order *o, enum queue to)
     }
     if (o->queue == QUEUE_AUCTION || to == QUEUE_AUCTION)
         auction_changed(v, m);
-    o->queue = to;
+    o->queue = (int)to;
     if (to == QUEUE_BOOK) { /* which has lists of its own */
         o->account->holdings[o->symbol].resting_orders[o->side]++;
         m->resting++;

@@ -54,7 +54,7 @@ class QuestDB:
             self.process = subprocess.Popen(
                 ["java", "-Xmx512m", "-XX:+UseParallelGC", f"-Djava.io.tmpdir={self.folder}/tmp", "-jar",
                  os.environ["BELL_QUESTDB_JAR"], "-d", self.folder], env=env, stdout=log, stderr=log)
-        wait_until("QuestDB is up", 60, self.answers)
+        wait_until("QuestDB is up", 240, self.answers)
 
     def answers(self):
         assert self.process.poll() is None, (self.folder / "out.log").read_text()[-2000:]
@@ -102,7 +102,7 @@ class Api:
                 [self.binary, "--port", str(self.port), "--database-port", str(self.pg), "--password-file",
                  self.folder / "password"], stdout=log, stderr=log)
         if wait:
-            wait_until("the API is ready", 60, self.is_ready)
+            wait_until("the API is ready", 240, self.is_ready)
 
     def is_ready(self):
         assert self.process.poll() is None, self.log()[-3000:]
@@ -123,7 +123,8 @@ class Api:
         return self.log_path.read_text()
 
     def ask(self, method, path, **more):
-        reply = self.session.request(method, self.url + path, timeout=30, **more)
+        more.setdefault("timeout", 60)
+        reply = self.session.request(method, self.url + path, **more)
         self.check(method, path.split("?")[0], reply)
         return reply
 

@@ -21,7 +21,7 @@ PIECE = 256 * 1024
 
 
 def exported(api):
-    reply = api.ask("GET", f"{V1}/export")
+    reply = api.ask("GET", f"{V1}/export", timeout=600)
     assert reply.status_code == 200, reply.text[:500]
     return reply.content
 
@@ -31,7 +31,7 @@ def send(api, archive, piece=PIECE):
     for at in range(0, max(1, len(archive)), piece):
         last = at + piece >= len(archive)
         reply = api.ask("POST", f"{V1}/import", params={"offset": at, "complete": "true" if last else "false"},
-                        data=archive[at:at + piece], headers={"Content-Type": "application/gzip"})
+                        data=archive[at:at + piece], headers={"Content-Type": "application/gzip"}, timeout=600)
         if last or reply.status_code != 200:
             return reply
 
@@ -198,22 +198,22 @@ def test_a_crash_in_the_middle_leaves_the_record_saying_so(recorded, empty, vict
     assert first > "2001-12-31"
     changed, manifest = relisted({**files, "bars_1m.csv": text.getvalue().encode()})
     large = packed(changed, json.dumps(manifest).encode())
-    done = []
+    done, failed = [], []
 
     def importing():
         try:
             done.append(send(other, large, 1024 * 1024))
-        except requests.RequestException:
-            pass
+        except requests.RequestException as e:
+            failed.append(e)
     thread = threading.Thread(target=importing)
     thread.start()
-    wait_until("rows are being written", 60, lambda: tables_there(db) and db.count("bars_1m") > 1000)
+    wait_until("rows are being written", 300, lambda: tables_there(db) and db.count("bars_1m") > 1000)
     if victim == "api":
         other.end(signal.SIGKILL)
         thread.join()
         assert not done
         other.start(wait=False)
-        wait_until("it listens", 60, lambda: answers_at_all(other))
+        wait_until("it listens", 240, lambda: answers_at_all(other))
         reply = other.ask("GET", "/readyz")
         assert reply.status_code == 503 and "not whole" in reply.json()["detail"]
         assert other.post(f"{V1}/order-events", fill("nobody", 1)).status_code == 503
@@ -225,7 +225,7 @@ def test_a_crash_in_the_middle_leaves_the_record_saying_so(recorded, empty, vict
         db.end(signal.SIGKILL)
         db.start()
         thread.join()
-        assert done[0].status_code == 200, done[0].text
+        assert not failed and done[0].status_code == 200, failed or done[0].text
     assert other.ask("GET", "/readyz").status_code == 200
     assert rows_of(members(exported(other))) == rows_of(changed)
 
@@ -258,7 +258,7 @@ def test_an_export_is_one_instant_while_fills_come(api, made_up):
         wait_until("fills come", 30, lambda: len(acknowledged) > 20)
         for _ in range(3):
             before = len(acknowledged)
-            with requests.get(f"{api.url}{V1}/export", stream=True, timeout=60) as reply:
+            with requests.get(f"{api.url}{V1}/export", stream=True, timeout=600) as reply:
                 archive = reply.content
             rows = list(csv.DictReader(io.StringIO(members(archive)["order_events.csv"].decode(), newline="")))
             told = [r["execution_id"] for r in rows if r["account"] == a]
@@ -272,10 +272,10 @@ def test_an_export_is_one_instant_while_fills_come(api, made_up):
 
 def test_a_reader_who_goes_away_is_forgotten(api):
     for _ in range(3):
-        with requests.get(f"{api.url}{V1}/export", stream=True, timeout=60) as reply:
+        with requests.get(f"{api.url}{V1}/export", stream=True, timeout=600) as reply:
             assert reply.status_code == 200
             next(reply.iter_content(100))
-        until = time.monotonic() + 60
+        until = time.monotonic() + 240
         while (status := api.ask("GET", f"{V1}/export").status_code) == 503 and time.monotonic() < until:
             time.sleep(0.05)
         assert status == 200

@@ -1,9 +1,12 @@
 """Files of running instances, edited: what is hot takes hold, anything else changes nothing and says so; a restart goes on with it."""
 
 import hashlib
+import re
 import signal
+from decimal import Decimal
 
 import madeup
+import oracle
 import pytest
 from conftest import write_instances
 
@@ -26,6 +29,13 @@ def replace(path, text):
     new = path.with_suffix(".new")
     new.write_text(text)
     new.rename(path)
+
+
+def traded(stage):
+    try:
+        return len(stage.exchange_fills())
+    except (OSError, AssertionError):  # not up yet
+        return 0
 
 
 def run_of(stage, strategy):
@@ -81,3 +91,27 @@ def test_an_edited_instance(stage, part, words, config):
     fourth = run_of(stage, "edited")
     assert fourth["run_id"] == first["run_id"] and fourth["reason"] == "taken up again after a restart; edited: params: fast 5 -> 6"
     assert engine.end(signal.SIGTERM) == 0
+
+
+def test_an_edit_in_lockstep_holds_from_one_instant_on(stage, tmp_path):
+    """Until then every fill is that of a run nobody edited; from then on the new quantity is what is wanted."""
+    traders = {"stepped": ("ma_crossover", ["LMN", "ZZX"], 50)}
+    config = write_instances(tmp_path / "instances", traders, len(DATES))
+    market = madeup.write(tmp_path / "market", DATES, ["LMN", "ZZX"], seed=15)
+    demo = stage.popen("demo", "--json", "--bars", market, "--from", DATES[0], "--config", config)
+    try:
+        stage.wait("some fills", lambda: traded(stage) > 10, 120)
+        replace(config / "stepped.yaml", (config / "stepped.yaml").read_text().replace("quantity: 50", "quantity: 40"))
+        out, err = demo.communicate(timeout=240)
+    finally:
+        if demo.poll() is None:
+            demo.send_signal(signal.SIGINT)
+            demo.communicate(timeout=200)
+    assert demo.returncode == 0, err[-3000:]
+    changed = oracle.seconds(re.search(r" at=(\S+)", stage.log("engine", "config_changed")[0])[1])
+    account = stage.exchange("/v2/account")["account_number"]
+    fills = [oracle.Fill(f["strategy"], oracle.seconds(f["timestamp"]), f["symbol"], f["side"], int(f["quantity"]), Decimal(f["price"]))
+             for f in stage.items("/fills", account=account, limit=1000)]
+    before = lambda all: [fill for fill in oracle.merged(all) if fill.time <= changed]
+    assert before(fills) == before(oracle.expected(oracle.Market(market), traders, DATES[0], len(DATES))) and len(before(fills)) > 10
+    assert {fill.quantity for fill in fills if fill.time > changed} <= {50, 40, 10} and [fill for fill in fills if fill.time > changed and fill.quantity == 40]

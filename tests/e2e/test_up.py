@@ -1,48 +1,56 @@
 """./bell up for days: at another's exchange, over deaths and stops. The broker here is an exchange of its own at a scaled clock."""
 
 import os
-import re
 import signal
 import subprocess
 from decimal import Decimal
 
 import madeup
 import pytest
-from conftest import ROOT, Stage, write_instances
+from conftest import ROOT, write_instances
 
-DATES = ["2024-07-01", "2024-07-02", "2024-07-03", "2024-07-05", "2024-07-08"]
+DATES = ["2024-07-01", "2024-07-02"]
 TRADERS = {"crossover": ("ma_crossover", ["LMN", "QQT"], 50), "overnight": ("buy_close_sell_open", ["LMN"], 40)}
-BRIEF = {"brief": ("ma_crossover", ["QQT"], 30)}  # for one session, the others for two
-BROKER_PORT = 16
+
+
+class Broker:
+    """Somebody else's exchange: at a minute a second nothing that is done to it is done too late; later as fast as it can."""
+
+    def __init__(self, folder, port):
+        self.folder, self.port, self.process = folder, port, None
+        self.market = madeup.write(folder / "market", DATES, ["LMN", "QQT"], seed=5)
+
+    def run(self, speed):
+        self.stop()
+        self.process = subprocess.Popen(
+            [ROOT / "build/dev/bin/bell-exchange", "--port", str(self.port), "--bars", self.market, "--from", f"{DATES[0]}T13:25:00Z", "--speed", speed,
+             "--state", self.folder / "state"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait(60)
 
 
 @pytest.fixture
-def broker(tmp_path):
-    """(its URL, words for ./bell up)"""
-    market = madeup.write(tmp_path / "market", DATES, ["LMN", "QQT"], seed=5)
-    there = Stage("broker", BROKER_PORT)
-    port = there.base
-    exchange = subprocess.Popen([ROOT / "bell", "exchange", "--bars", market, "--from", DATES[0], "--speed", "1500", "--port", str(port)],
-                                env=there.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    keys = {}
-    for name in ("key", "secret"):
-        keys[name] = tmp_path / name
-        keys[name].touch(0o600)
-        keys[name].write_text("elsewhere\n")
-    config = write_instances(tmp_path / "instances", TRADERS, 2)
-    write_instances(config, BRIEF, 1)
-    yield f"http://127.0.0.1:{port}", ["--config", config, "--key-file", keys["key"], "--secret-file", keys["secret"]]
-    exchange.terminate()
-    exchange.wait(30)
-
-
-@pytest.fixture
-def at(broker, empty_stage):
+def at(empty_stage, tmp_path):
     """A stage whose exchange is the broker."""
-    empty_stage.exchange_url, empty_stage.words = broker[0], ["--broker", broker[0], *broker[1]]
-    empty_stage.keys = {"APCA-API-KEY-ID": "elsewhere", "APCA-API-SECRET-KEY": "elsewhere"}
-    empty_stage.wait("the broker", lambda: is_there(empty_stage))
-    return empty_stage
+    stage = empty_stage
+    stage.broker = Broker(tmp_path, stage.base + 6)
+    words = ["--broker", f"http://127.0.0.1:{stage.base + 6}", "--config", write_instances(tmp_path / "instances", TRADERS, len(DATES))]
+    with open(tmp_path / "instances/crossover.yaml", "a") as instance:
+        instance.write("params:\n  fast: 2\n  slow: 4\n")
+    for name in ("key", "secret"):
+        (tmp_path / name).touch(0o600)
+        (tmp_path / name).write_text("elsewhere\n")
+        words += [f"--{name}-file", tmp_path / name]
+    stage.words, stage.exchange_url = words, f"http://127.0.0.1:{stage.base + 6}"
+    stage.keys = {"APCA-API-KEY-ID": "elsewhere", "APCA-API-SECRET-KEY": "elsewhere"}
+    stage.broker.run("60")
+    stage.wait("the broker", lambda: is_there(stage))
+    yield stage
+    stage.bell("down")
+    stage.broker.stop()
 
 
 def is_there(stage):
@@ -56,9 +64,9 @@ def pid_of(stage, part):
     return int((stage.var / f"run/{part}.pid").read_text().split()[0])
 
 
-def trading(stage, day):
+def trading(stage):
     try:
-        return stage.exchange("/v2/clock")["timestamp"][:10] >= day and stage.exchange("/v2/clock")["is_open"] and stage.exchange("/v2/positions")
+        return stage.exchange("/v2/clock")["is_open"] and stage.exchange("/v2/positions")
     except (OSError, AssertionError):
         return False
 
@@ -80,33 +88,28 @@ def test_a_week_at_another_broker_over_deaths_and_a_stop(at):
     assert up.returncode == 0, up.stderr
     assert stage.exchange_url in up.stderr and "exchange" not in stage.status()
     for part in ("engine", "streamer", "api", "questdb"):
-        stage.wait("positions", lambda: trading(stage, DATES[0]))
+        stage.wait("positions", lambda: trading(stage))
         was = pid_of(stage, part)
         os.kill(was, signal.SIGKILL)
         stage.wait(f"another {part}", lambda: stage.status()[part]["state"] == "running" and pid_of(stage, part) != was, 120)
     supervisor = stage.status()["supervisor"]
     assert supervisor["state"] == "running" and "4 restarts" in supervisor["detail"] and stage.exchange_url in supervisor["detail"]
+    assert "restart of engine: done" in stage.bell("logs", "supervisor").stdout
     again = stage.bell("up", *stage.words)  # everything runs: it stays as it is
     assert again.returncode == 0 and "started  " not in again.stderr, again.stderr
 
-    stage.wait("positions on the second day", lambda: trading(stage, DATES[1]), 120)
     runs = {r["strategy"]: r["run_id"] for r in stage.items("/runs")}
     down = stage.bell("down")
     assert down.returncode == 0 and "engine: flat" in down.stderr
     assert stage.exchange("/v2/positions") == []
+    stage.broker.run("max")
     up = stage.bell("up", *stage.words)
     assert up.returncode == 0, up.stderr
     stage.wait("the last session's end", lambda: stage.status()["engine"]["state"] == "finished", 180)
     fills = compared(stage)
-    seen = stage.bell("watch", "--once")    # by the broker's clock and account
-    assert seen.returncode == 0 and re.search(rf"(?m)^all +{len(fills)} ", seen.stdout), seen
-    assert stage.exchange("/v2/account")["account_number"] in seen.stdout and "New York" in seen.stdout and "not running" not in seen.stdout
+    assert {f["timestamp"][:10] for f in fills} == set(DATES)
     assert {r["strategy"]: r["run_id"] for r in stage.items("/runs")} == runs, "the runs went on, they did not begin anew"
     assert {r["status"] for r in stage.items("/runs")} == {"finished"}
-    assert {f["timestamp"][:10] for f in fills if f["strategy"] == "brief"} == {DATES[0]}
-    log = (stage.var / "log/engine.log").read_text()
-    assert "event=run_rests strategy=brief" in log
-    assert re.findall("event=session_closed strategy=crossover .* sessions_done=([0-9]+)", log) == ["2"], "the one before the stop counts"
     assert stage.status()["supervisor"]["state"] == "running"
 
 

@@ -154,7 +154,7 @@ def notebook(fills, env):
 
 def run(_args):
     os.environ.update(BELL_VAR=str(VAR), BELL_PORT_BASE=os.environ.get("BELL_PORT_BASE", str(PORT_BASE)))
-    good = [program("bench_engine"), backtest(), program("bench_http", VAR), with_api(), export(), week()]
+    good = [program("bench_book"), program("bench_venue"), program("bench_engine"), backtest(), program("bench_http", VAR), with_api(), export(), week()]
     if not all(good):
         raise Trouble("Not everything could be measured: see above.", FAILED)
     return 0

@@ -109,7 +109,7 @@ def ctest(preset, *selection):
     return total, bad
 
 
-def pytest(name, folder, *words):
+def pytest(name, folder, *words, timeout=1500):
     if not (ROOT / folder).is_dir():
         talk.say(talk.red(f"  FAILED there is no {folder}"))
         return Count(failed=1)
@@ -246,10 +246,15 @@ def notebooks():
     return pytest("notebooks", "tests/notebooks")
 
 
-STEPS = [gcc, strategies, includes, plugins, clang, asan, tsan, fuzz, api, api_asan, compat, compat_asan, e2e, notebooks]
+def compose():
+    """compose.yml on a real Docker: the week, deaths, edits, stops (also: ./bell test --compose; needs root)"""
+    return pytest("compose", "tests/compose", timeout=3600)
+
+
+STEPS = [gcc, strategies, includes, plugins, clang, asan, tsan, fuzz, api, api_asan, compat, compat_asan, e2e, notebooks, compose]
 SLOW = {clang, asan, tsan, fuzz, api_asan, compat_asan}  # left out by --quick
-ON_REQUEST = {strategies}  # gcc has them
-NEEDS_DEV = {plugins, api, compat, e2e, notebooks}
+ON_REQUEST = {strategies, compose}  # gcc has the former; the latter wants Docker
+NEEDS_DEV = {plugins, api, compat, e2e, notebooks, compose}
 
 
 def run(args):
@@ -257,6 +262,8 @@ def run(args):
     if args.list:
         talk.table([("step", "what")] + [(name, step.__doc__) for name, step in by_name.items()], left=2)
         return 0
+    if args.compose:
+        args.words.append("compose")
     for word in args.words:
         if word not in by_name:
             raise Trouble(f'test knows no "{word}". It has: {" ".join(by_name)}.', USAGE)

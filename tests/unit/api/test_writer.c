@@ -23,7 +23,7 @@ struct fake {
     bool is_away;            /* always lost */
     struct event *events;    /* all stored, for the reload */
     size_t count;
-    int reloads;
+    int reloads, calls, calls_in_between;
 };
 
 static void keep(struct fake *f, const struct db_insert *row)
@@ -223,6 +223,44 @@ static void every_caller_is_told_the_truth(void **state)
     assert_int_equal(f.count, c->accepted);
 }
 
+static void on_call(void *ctx)
+{
+    struct fake *f = ctx;
+    const struct order *versions;
+    size_t known;
+    state_fills(f->state, &known);
+    f->calls++;
+    f->calls_in_between += known == f->count && state_versions(f->state, &versions) == 0;
+}
+
+static void a_call_finds_all_that_is_stored_and_nothing_half_done(void **state)
+{
+    enum { CALLS = 40 };
+    struct fake f = { 0 };
+    pthread_t threads[4];
+    struct caller callers[4];
+    (void)state;
+    f.state = state_new();
+    struct writer *w = writer_start(&(struct writer_options){ f.state, store, reload, &f, 60000, 1000 });
+    for (int i = 0; i < 4; i++) {
+        callers[i] = (struct caller){ .writer = w, .account = i };
+        pthread_create(&threads[i], NULL, call, &callers[i]);
+    }
+    for (int i = 0; i < CALLS; i++)
+        assert_true(writer_call(w, on_call, &f));
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    writer_stop(w, 0);
+    assert_false(writer_call(w, on_call, &f));
+    assert_int_equal(f.calls, CALLS);
+    assert_int_equal(f.calls_in_between, CALLS);
+    assert_int_equal(f.count, 4 * EACH);
+    writer_free(w);
+    state_free(f.state);
+    keymap_free(&f.stored);
+    free(f.events);
+}
+
 static void a_stopped_writer_takes_nothing(void **state)
 {
     struct fake f = { 0 };
@@ -245,7 +283,7 @@ static void a_stopped_writer_takes_nothing(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(a_stopped_writer_takes_nothing) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(a_call_finds_all_that_is_stored_and_nothing_half_done), cmocka_unit_test(a_stopped_writer_takes_nothing) };
     log_start("test", LOG_LEVEL_ERROR + 1);
     return RUN_ROWS("writer", every_caller_is_told_the_truth, weathers) + cmocka_run_group_tests(tests, NULL, NULL);
 }
