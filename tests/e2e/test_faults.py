@@ -36,6 +36,7 @@ SPEED = {
     "the data stream cut": [{"kind": "disconnect", "where": "data", "one_in": 80, "count": 4}],
     "market data lost, late, twice, out of order": [{"kind": "drop", "where": "data", "one_in": 6}, {"kind": "delay", "where": "data", "one_in": 6, "ms": 300},
                                                     {"kind": "duplicate", "where": "data", "one_in": 6}, {"kind": "reorder", "where": "data", "one_in": 6}],
+    "symbols halted": [{"kind": "halt", "one_in": 12, "seconds": 900}],
     "everything at once": [{"kind": "lose", "where": "POST /v2/orders", "one_in": 10}, {"kind": "refuse", "where": "/v2/orders", "one_in": 12, "status": 502},
                            {"kind": "drop", "where": "trade_updates", "one_in": 10}, {"kind": "duplicate", "one_in": 10},
                            {"kind": "reorder", "one_in": 10}, {"kind": "disconnect", "one_in": 150, "count": 4}],

@@ -32,10 +32,10 @@ def call(method, path, body=None, key="one"):
 class Exchange:
     """Its market stands as good as still, unless told otherwise."""
 
-    def __init__(self, folder, market, speed="0.001"):
+    def __init__(self, folder, market, speed="0.001", words=()):
         self.log = open(folder / "log", "ab")
         self.process = subprocess.Popen([BIN, "--port", str(PORT), "--bars", market, "--from", "2024-07-01T14:00:00Z", "--speed", speed,
-                                         "--state", folder / "state"], stderr=self.log)
+                                         "--state", folder / "state", *words], stderr=self.log)
         for _ in range(1200):
             try:
                 call("GET", "/v2/clock")
@@ -99,6 +99,27 @@ def test_all_is_there_again_after_kill_9(market, tmp_path):
         exchange.kill()
         exchange = Exchange(tmp_path, market)
         assert everything("one") == after != before["one"]
+    finally:
+        exchange.kill()
+
+
+def test_a_restart_ends_what_faults_did_to_the_market(market, tmp_path):
+    exchange = Exchange(tmp_path, market, "60", ["--allow-faults", "true"])
+    try:
+        call("POST", "/v1/faults", {"faults": [{"kind": "stick", "seconds": 100000}, {"kind": "halt", "where": "ABC", "count": 1, "seconds": 100000}]})
+        stuck = call("POST", "/v2/orders", order(symbol="XYZ", type="limit", limit_price="1.00"))["id"]
+        call("DELETE", f"/v2/orders/{stuck}")
+        assert call("GET", f"/v2/orders/{stuck}")["status"] == "pending_cancel"
+        while any(fault["hits"] == 0 for fault in call("GET", "/v1/faults")["faults"]):
+            time.sleep(0.05)
+        halted = call("POST", "/v2/orders", order())["id"]
+        exchange.kill()
+        exchange = Exchange(tmp_path, market, "600")
+        assert call("GET", f"/v2/orders/{stuck}")["status"] == "canceled"
+        deadline = time.monotonic() + 60
+        while call("GET", f"/v2/orders/{halted}")["status"] != "filled":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
     finally:
         exchange.kill()
 

@@ -16,7 +16,7 @@ def arguments(argv):
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("command")
     parser.add_argument("words", nargs="*")
-    for name in ("bars", "config", "speed", "seed", "port", "to", "out", "account", "interval", "broker", "feed", "key-file", "secret-file"):
+    for name in ("bars", "config", "speed", "seed", "port", "to", "out", "account", "interval", "broker", "feed", "key-file", "secret-file", "state", "faults"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--from", dest="start")
     for name in ("json", "follow", "quick", "list", "once", "schema", "new", "live", "compose"):

@@ -23,5 +23,6 @@ def run(args):
     talk.step("market", f"recorded bars of {args.bars}" if args.bars else "synthetic: made up, no real prices")
     talk.step("exchange", f"REST {url}/v2, streams {url.replace('http', 'ws')}/stream and /v2/iex. Any key pair opens an account. Ctrl-C ends it.")
     sys.stderr.flush()
-    argv = list(map(str, parts.exchange_argv(plan, p)))
+    plan.state = args.state
+    argv = [*map(str, parts.exchange_argv(plan, p)), *(["--faults", args.faults, "--allow-faults", "true"] if args.faults else [])]
     os.execv(argv[0], argv)
