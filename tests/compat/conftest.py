@@ -7,6 +7,7 @@ import asyncio
 import datetime as dt
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -34,6 +35,12 @@ for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_prox
 
 def pytest_addoption(parser):
     parser.addoption("--exchange-binary", default=str(ROOT / "build/dev/bin/bell-exchange"), help="the bell-exchange to test")
+
+
+def pytest_configure(config):
+    config.logs = Path(os.environ.get("BELL_VAR", ROOT / "var/test/compat")) / "exchanges"
+    shutil.rmtree(config.logs, ignore_errors=True)
+    config.logs.mkdir(parents=True)
 
 
 def free_port():
@@ -84,16 +91,19 @@ class Clock:
 
 
 class Exchange:
+    """A bell-exchange whose clock stands at start; without bars one in real time."""
+
     def __init__(self, request, bars, start, *words):
         port = free_port()
-        self.log = Path(bars).parent / f"exchange-{port}.log"
+        self.log = request.config.logs / f"exchange-{port}.log"
         self.url, self.ws = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"
-        self.process = subprocess.Popen([request.config.getoption("--exchange-binary"), "--bars", bars, "--from", start,
-                                         "--speed", "lockstep", "--port", str(port), *words],
-                                        stdin=subprocess.DEVNULL, stdout=open(self.log, "w"), stderr=subprocess.STDOUT)
+        market_words = ["--bars", bars, "--from", start, "--speed", "lockstep"] if bars else ["--speed", "real"]
+        with open(self.log, "w") as log:
+            self.process = subprocess.Popen([request.config.getoption("--exchange-binary"), "--port", str(port), *map(str, market_words), *words],
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         self.accounts = 0
         wait_until("the exchange answers", self.answers)
-        self.clock = Clock(self)
+        self.clock = Clock(self) if bars else None
 
     def answers(self):
         assert self.process.poll() is None, self.log.read_text()[-3000:]
@@ -104,7 +114,8 @@ class Exchange:
             return False
 
     def end(self):
-        self.clock.socket.close()
+        if self.clock:
+            self.clock.socket.close()
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(PATIENCE) == 0, self.log.read_text()[-3000:]
 

@@ -79,6 +79,15 @@ def test_cancelling_gives_buying_power_back(me):
     assert me.trading.get_account().buying_power == before
 
 
+def test_last_equity_is_that_of_the_last_close(starting):
+    me = starting(market.TODAY, "15:00")
+    buy(me)
+    me.exchange.clock.to(market.at(market.HALF_DAY, "10:00"))
+    account = me.raw.get_account()
+    assert Decimal(account["last_equity"]) == Decimal("99999.90")  # 10 AAPL bought at 100.01 are worth 100.00 each
+    assert account["balance_asof"] == market.TODAY
+
+
 def test_a_wrong_secret_is_401_without_a_code(me):
     me.trading.get_account()
     with pytest.raises(APIError) as caught:

@@ -39,6 +39,15 @@ def number(value):
         return value
 
 
+def partly_filled(starting, traders):
+    """A buyer whose limit of ten has four."""
+    buyer = starting(market.TODAY, "10:00")
+    order = limit(buyer, 100)
+    limit(traders(buyer.exchange), 100, 4, SELL)
+    assert buyer.trading.get_order_by_id(order.id).status == OrderStatus.PARTIALLY_FILLED
+    return buyer, order
+
+
 # ---- cancelling
 
 def test_cancel(me):

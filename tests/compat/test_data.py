@@ -226,6 +226,11 @@ def test_quotes_page(me):
     assert found == [(s, q["t"]) for s in ("AAPL", "IBM") for q in everything[s]]
 
 
+def test_a_market_recorded_in_bars_has_no_trades(me):
+    found = me.data.get_stock_trades(StockTradesRequest(symbol_or_symbols="AAPL", start=today("09:31"), end=today("09:35")))
+    assert found.data == {} and found.df.empty
+
+
 def test_no_quotes_and_no_trades_are_empty_objects(me):
     night = {"symbols": "AAPL", "start": "2024-06-29T13:31:00Z", "end": "2024-06-29T13:35:00Z"}
     assert me.data.get("/stocks/quotes", night) == {"quotes": {}, "next_page_token": None}

@@ -6,7 +6,7 @@ import json
 import market
 import msgpack
 import pytest
-from conftest import PATIENCE
+from conftest import PATIENCE, Exchange
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -234,3 +234,13 @@ def test_json_carries_the_same_numbers(moving):
         quote = [m for m in messages if m["T"] == "q"][1]
         assert {k: quote[k] for k in ("S", "bp", "bs", "ap", "as")} == {"S": "MSFT", "bp": 200.09, "bs": 500, "ap": 200.11, "as": 500}
         assert all(k in quote for k in ("bx", "ax", "c", "t", "z"))
+
+
+def test_the_first_bytes_of_a_messagepack_stream(request, bars):
+    """In real time nothing of ours is in the greeting."""
+    exchange = Exchange(request, None, None)
+    try:
+        with connect(exchange.ws + "/v2/iex", proxy=None, additional_headers={"Content-Type": "application/msgpack"}) as ws:
+            assert ws.recv(PATIENCE).hex(" ") == "91 82 a1 54 a7 73 75 63 63 65 73 73 a3 6d 73 67 a9 63 6f 6e 6e 65 63 74 65 64"
+    finally:
+        exchange.end()

@@ -197,6 +197,11 @@ def test_orders_page_by_order_id(me):
     assert [o["client_order_id"] for o in page] == ["two", "three"]
 
 
+def test_bounds_in_time_are_exclusive(me):
+    order = three(me)[0]
+    assert listed(me, after=order.submitted_at) == [] and listed(me, until=order.submitted_at) == []
+
+
 @pytest.mark.parametrize("limit", [0, 501])
 def test_a_list_is_of_1_to_500_orders(me, limit):
     with pytest.raises(APIError) as caught:
@@ -301,6 +306,12 @@ def test_a_day_order_expires_at_one_on_a_half_day(starting):
     order = me.trading.submit_order(limit_order(90))
     me.exchange.clock.to(market.at(market.HALF_DAY, "13:01"))
     assert again(me, order).expired_at.isoformat().startswith("2024-07-03T17:00:00")
+
+
+def test_a_queued_market_order_reserves_a_collar(standing, traders):
+    me = traders(standing(market.TODAY, "18:00"))
+    me.trading.submit_order(market_order())
+    assert 1000 < 400000 - float(me.trading.get_account().buying_power) <= 1040
 
 
 # ---- while the market moves: MSFT rises from 200 to 203 between 10:30 and 11:00, TSLA falls from 250 to 247

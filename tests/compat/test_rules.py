@@ -38,6 +38,7 @@ REFUSED = [
     ("a fraction sold short", at_market(qty=1.5, side="sell"), 422, 42210000, "fractional orders cannot be sold short"),
     ("an intent that does not fit", order(position_intent="buy_to_close"), 422, 42210000,
      "position intent mismatch, inferred: buy_to_open, specified: buy_to_close"),
+    ("a fraction in the opening auction", at_market(qty=1.5, time_in_force="opg"), 422, 42210000, "fractional orders must be DAY orders"),
     ("more than the buying power", order(qty=10000), 403, 40310000, "insufficient buying power"),
     ("a market order beyond the buying power", at_market(qty=10000), 403, 40310000, "insufficient buying power"),
     ("an opg order in the session", order(time_in_force="opg"), 403, 40310000, "opg orders must be submitted after 7:00pm and before 9:28am"),
@@ -114,6 +115,58 @@ def test_long_to_short_in_one_order_is_refused(me, refused):
     me.trading.submit_order(MarketOrderRequest(symbol="AAPL", qty=10, side=BUY, time_in_force=DAY))
     refused(lambda: me.trading.submit_order(MarketOrderRequest(symbol="AAPL", qty=20, side=SELL, time_in_force=DAY)), 403, 40310000,
             "insufficient qty available for order (requested: 20, available: 10)")
+
+
+def test_short_to_long_in_one_order_is_refused(me):
+    me.trading.submit_order(MarketOrderRequest(symbol="AAPL", qty=10, side=SELL, time_in_force=DAY))
+    reply = me.http("POST", "/v2/orders", json=at_market(qty=20))
+    assert (reply.status_code, reply.json()["message"]) == (403, "insufficient qty available for order (requested: 20, available: 10)")
+
+
+NOT_ADVANCED = [
+    ("a bracket in extended hours", order(**BRACKET, extended_hours=True, take_profit={"limit_price": 105}, stop_loss={"stop_price": 95})),
+    ("a bracket at once or not at all", order(**BRACKET, time_in_force="ioc", take_profit={"limit_price": 105}, stop_loss={"stop_price": 95})),
+    ("a bracket in the closing auction", order(**BRACKET, time_in_force="cls", take_profit={"limit_price": 105}, stop_loss={"stop_price": 95})),
+    ("a trailing stop in extended hours", order(type="trailing_stop", limit_price=None, trail_price=1, extended_hours=True)),
+    ("a trailing stop at once or not at all", order(type="trailing_stop", limit_price=None, trail_price=1, time_in_force="ioc")),
+    ("a stop in the opening auction", order(type="stop", limit_price=None, stop_price=110, time_in_force="opg")),
+    ("an unknown class", order(order_class="pair")),
+    ("a stop loss of nothing", order(**BRACKET, take_profit={"limit_price": 105}, stop_loss={})),
+    ("a take profit that is no object", order(**BRACKET, take_profit=105, stop_loss={"stop_price": 95})),
+    ("a market order with a limit", order(type="market")),
+    ("an unknown intent", order(position_intent="buy_to_keep")),
+    ("an unknown side", order(side="hold")),
+]
+
+
+@pytest.mark.parametrize("body", [row[1] for row in NOT_ADVANCED], ids=[row[0] for row in NOT_ADVANCED])
+def test_what_does_not_go_together(me, body):
+    reply = me.http("POST", "/v2/orders", json=body)
+    assert reply.status_code in (403, 422) and isinstance(reply.json()["code"], int) and reply.json()["message"]
+    assert me.raw.get_orders(GetOrdersRequest(status="all")) == []
+
+
+def test_a_client_order_id_is_unique_within_an_account_only(open_market, traders):
+    for trader in (traders(open_market), traders(open_market)):
+        assert trader.trading.post("/orders", order(client_order_id="common"))["client_order_id"] == "common"
+
+
+def test_a_short_sale_reserves_what_it_may_cost(me):
+    me.trading.post("/orders", order(side="sell", limit_price=110))
+    assert 400000 - float(me.trading.get_account().buying_power) == 1100
+
+
+def test_a_short_sale_below_the_market_reserves_the_ask_and_three_percent(standing, traders):
+    me = traders(standing(market.TODAY, "18:00"))
+    me.trading.post("/orders", order(side="sell", limit_price=90))
+    assert 1000 <= 400000 - float(me.trading.get_account().buying_power) <= 1031
+
+
+def test_closing_orders_reserve_nothing(me):
+    me.trading.submit_order(MarketOrderRequest(symbol="AAPL", qty=10, side=BUY, time_in_force=DAY))
+    before = me.trading.get_account().buying_power
+    me.trading.post("/orders", order(side="sell", limit_price=110))
+    assert me.trading.get_account().buying_power == before
 
 
 def test_a_long_buy_waits_for_an_open_short_sale(me, refused):

@@ -158,6 +158,15 @@ def test_a_queued_order_is_accepted_then_routed(starting):
     assert [e for e in stream.events(order.id) if e != "pending_new"] == ["accepted", "new", "fill"]
 
 
+def test_a_queued_order_is_cancelled(standing, traders):
+    me = traders(standing(market.TODAY, "18:00"))
+    stream = me.trade_updates().listening()
+    order = me.trading.submit_order(limit(90))
+    me.trading.cancel_order_by_id(order.id)
+    stream.until_event("canceled", order.id)
+    assert [e for e in stream.events(order.id) if e != "pending_cancel"] == ["accepted", "canceled"]
+
+
 def test_an_expired_order_is_heard_of(starting):
     me = starting(market.TODAY, "15:59")
     stream = me.trade_updates().listening()
