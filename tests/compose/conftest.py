@@ -81,7 +81,7 @@ class Project:
             try:
                 if found := true():
                     return found
-            except (OSError, ValueError, KeyError, TypeError, AssertionError):
+            except (OSError, ValueError, KeyError, TypeError, AssertionError, StopIteration):
                 pass
             assert time.monotonic() < deadline, f"waited {seconds} s for {what}\n{self.compose('ps').stdout}\n{self.compose('logs', '--no-color', '--tail', '8').stdout[-5000:]}"
             time.sleep(0.2)
