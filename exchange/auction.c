@@ -52,7 +52,8 @@ void auction_indicate(const struct auction_order *orders, size_t count, struct p
         else if (is_market)
             sells += orders[i].qty;
     }
-    qsort(scratch, n, sizeof *scratch, by_limit);
+    if (n > 0) /* scratch may be NULL */
+        qsort(scratch, n, sizeof *scratch, by_limit);
 
     /* The highest tick: where only market orders and the reference speak any price is possible. */
     const int64_t top = INT64_MAX / 2 / tick.micros * tick.micros;

@@ -291,7 +291,7 @@ static void answer(struct http_response *res, int64_t status)
 static void to_market(struct exchange *x, enum market_fault what, int symbol)
 {
     faults_replay(x, what, symbol);
-    record_fault(x, what, symbol, x->now_ns);
+    record_fault(x, (int)what, symbol, x->now_ns);
 }
 
 bool faults_before(struct exchange *x, const struct http_request *req, struct http_response *res)
