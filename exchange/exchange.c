@@ -70,6 +70,8 @@ void exchange_instant(struct exchange *x, int64_t time_ns)
     uint64_t events = x->events;
     if (feed_next_ns(x->feed) <= time_ns)
         feed_take(x->feed, &in);
+    if (x->settings.participants)
+        in = (struct instant){ .time_ns = time_ns };
     in.time_ns = x->now_ns = time_ns;
     stream_market(x, &in);
     venue_instant(x->venue, &in);
@@ -267,7 +269,7 @@ static void prime(struct exchange *x, int64_t start_ns)
         feed_last_bar(x->feed, (int)i, start_ns, &b);
         venue_prime(x->venue, (int)i, feed_reference(x->feed, (int)i, start_ns), b.close,
                     feed_close_before(x->feed, (int)i, calendar_date(start_ns)));
-        if (feed_last_quote(x->feed, (int)i, start_ns - 1, &q.quote))
+        if (!x->settings.participants && feed_last_quote(x->feed, (int)i, start_ns - 1, &q.quote))
             venue_prime_quote(x->venue, &q);
     }
     const struct corporate_action *actions;
@@ -286,6 +288,10 @@ void exchange_begin(struct exchange *x, int64_t start_ns)
     const struct venue_options options = { .cash_micros = s->cash,
                                            .fee_micros = s->fee,
                                            .slippage_micros = s->slippage,
+                                           .respects_size = s->fills == FILLS_SHOWN,
+                                           .is_like_paper = s->fills == FILLS_PAPER,
+                                           .seed = (uint64_t)s->seed,
+                                           .without_feed = s->participants,
                                            .sink = on_trade,
                                            .market_sink = on_market,
                                            .ctx = x };

@@ -23,6 +23,7 @@
 
 enum { FRAMES_BINARY, FRAMES_TEXT };
 
+enum exchange_fills { FILLS_WHOLE, FILLS_SHOWN, FILLS_PAPER };
 struct exchange_settings {
     char host[64];
     int64_t port;
@@ -35,6 +36,8 @@ struct exchange_settings {
     struct symbol_list symbols;
     int64_t cash, fee;
     int64_t slippage;
+    int fills; /* enum exchange_fills */
+    bool participants;
     int64_t rate_limit;
     int stream_frames;
     int64_t data_connections, stream_symbols;

@@ -8,6 +8,7 @@
 
 #define S struct exchange_settings
 static const char *const frame_names[] = { "binary", "text", NULL };
+static const char *const fills_names[] = { "whole", "shown", "paper", NULL }; /* enum exchange_fills */
 static const struct setting settings[] = {
     SETTING_OF_TEXT(S, host, .fallback = "127.0.0.1", .help = "Address to listen on."),
     SETTING_INT64(S, port, SETTING_COUNT, .fallback = "8081", .min = 0, .max = 65535,
@@ -41,6 +42,13 @@ static const struct setting settings[] = {
                   .help = "Fee for each share traded."),
     SETTING_INT64(S, slippage, SETTING_PERCENT, .fallback = "0 %", .min = 0, .max = 500000, .unit = "%",
                   .help = "How much worse than the market's price a market order trades."),
+    SETTING_OF_ENUM(S, fills, .fallback = "whole", .names = fills_names,
+                    .help = "How much of an order the market takes: whole, all of it; shown, no more than the quote or print shows "
+                            "where it has a size; paper, as the broker's paper accounts: whole, but one fill in ten is partial, by chance "
+                            "(seed)."),
+    SETTING_OF_BOOL(S, participants, .fallback = "false",
+                    .help = "There is no market but the accounts' own orders: they trade with each other, and the auctions clear at the "
+                            "price that trades most. The bars give no more than the hours and the prices to begin with."),
     SETTING_INT64(S, rate_limit, SETTING_COUNT, .fallback = "0", .min = 0, .max = 1000000, .unit = "requests",
                   .help = "Requests a minute (the world's) an account may send, 429 beyond; the broker's is 200. 0: no limit, "
                           "as replays faster than the world need."),

@@ -173,7 +173,7 @@ static bool hash_folder(const char *folder, uint64_t *hash, struct err *err)
 }
 
 /* All that the same inputs must meet to give the same state. Names are the settings'. */
-enum { CONDITIONS = 8, CONDITION_SIZE = 2048 };
+enum { CONDITIONS = 10, CONDITION_SIZE = 2048 };
 struct conditions {
     struct {
         const char *name;
@@ -193,12 +193,14 @@ static bool conditions_of(const struct exchange *x, struct conditions *c, struct
     c->list[i].name = (setting);                                      \
     snprintf(c->list[i++].value, CONDITION_SIZE, __VA_ARGS__)
     CONDITION("bars", s->bars[0] ? "recorded %016" PRIx64 : "synthetic", hash);
-    CONDITION("seed", "%" PRId64, s->bars[0] ? 0 : s->seed);
+    CONDITION("seed", "%" PRId64, s->bars[0] && s->fills != FILLS_PAPER ? 0 : s->seed);
     CONDITION("from", "%s", s->from);
     CONDITION("speed", "%s", x->driver.mode == DRIVER_REAL ? "real" : "replay");
     CONDITION("cash", "%" PRId64, s->cash);
     CONDITION("fee", "%" PRId64, s->fee);
     CONDITION("slippage", "%" PRId64, s->slippage);
+    CONDITION("fills", "%d", s->fills);
+    CONDITION("participants", "%d", s->participants);
 #undef CONDITION
     c->list[i].name = "symbols";
     for (size_t k = 0; k < feed_symbols_count(x->feed) && n < CONDITION_SIZE; k++)

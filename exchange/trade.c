@@ -448,13 +448,18 @@ static int64_t shown_of(int64_t shares)
     return shares <= 0 || shares > CORE_QTY_MAX ? SHOWN_ALL : shares * QTY_SCALE;
 }
 
+void core_set_quote(struct market *m, const struct quote *quote, int32_t date)
+{
+    m->quote = *quote;
+    m->quote_date = date;
+    m->shown[SIDE_BUY] = shown_of(quote->ask_size);
+    m->shown[SIDE_SELL] = shown_of(quote->bid_size);
+}
+
 void core_quote(struct venue *v, const struct symbol_quote *q)
 {
     struct market *m = &v->markets[q->symbol];
-    m->quote = q->quote;
-    m->quote_date = v->date;
-    m->shown[SIDE_BUY] = shown_of(q->quote.ask_size);
-    m->shown[SIDE_SELL] = shown_of(q->quote.bid_size);
+    core_set_quote(m, &q->quote, v->date);
     if (!is_matched(v, m))
         return;
     try_waiting(v, m);

@@ -164,8 +164,7 @@ void venue_prime(struct venue *v, int symbol, struct price reference, struct pri
 
 void venue_prime_quote(struct venue *v, const struct symbol_quote *q)
 {
-    v->markets[q->symbol].quote = q->quote;
-    v->markets[q->symbol].quote_date = calendar_date(q->quote.time_ns);
+    core_set_quote(&v->markets[q->symbol], &q->quote, calendar_date(q->quote.time_ns));
 }
 
 void venue_set_asset(struct venue *v, int symbol, const struct asset *asset)

@@ -148,6 +148,7 @@ void core_come_in(struct venue *v, struct order *o);
 /* The same for one that replaces `old` in the book: its place there may be kept. */
 void core_replace_in_book(struct venue *v, struct order *old, struct order *o);
 bool core_execute(struct venue *v, struct order *o, int64_t qty, struct price price);
+void core_set_quote(struct market *m, const struct quote *quote, int32_t date); /* nothing trades yet */
 void core_quote(struct venue *v, const struct symbol_quote *q);
 void core_bar_ended(struct venue *v, const struct symbol_bar *b);
 void core_print(struct venue *v, struct market *m, struct price price, int64_t size);

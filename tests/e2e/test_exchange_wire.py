@@ -347,3 +347,42 @@ def test_many_accounts_at_once_keep_apart(exchange):
     with ThreadPoolExecutor(8) as pool:
         ids = [i for found in pool.map(trade, [f"many{n}" for n in range(16)]) for i in found]
     assert len(set(ids)) == 80
+
+
+# ---- how much the market takes
+
+@pytest.fixture
+def another(request):
+    stage, process, url = start("another", 70, request.param)
+    yield url
+    stop(stage, process)
+
+
+@pytest.mark.parametrize("another", [{"BELL_EXCHANGE_FILLS": "shown"}], indirect=True)
+def test_no_more_is_filled_than_the_quote_shows(another, key):
+    shown = call(another, key, "GET", "/v2/stocks/ABC/quotes/latest")["quote"]["as"]
+    first = call(another, key, "GET", f"/v2/orders/{order(another, key, qty=shown + 7)['id']}")
+    assert (first["status"], first["filled_qty"]) == ("partially_filled", str(shown))
+    assert call(another, key, "GET", "/v2/positions/ABC")["qty"] == str(shown)
+
+
+@pytest.mark.parametrize("another", [{"BELL_EXCHANGE_FILLS": "paper"}], indirect=True)
+def test_some_fills_are_partial_as_at_the_brokers_paper_account(another, key):
+    for _ in range(60):
+        order(another, key, qty=10)
+    fills = call(another, key, "GET", "/v2/account/activities/FILL?page_size=100")
+    partial = [f for f in fills if f["type"] == "partial_fill"]
+    assert 0 < len(partial) < 20 and all(0 < int(f["qty"]) < 10 for f in partial)
+
+
+@pytest.mark.parametrize("another", [{"BELL_EXCHANGE_PARTICIPANTS": "true"}], indirect=True)
+def test_participants_have_only_each_other(another, key):
+    alone = order(another, key, side="sell", qty=3, type="limit", limit_price="150.25")
+    with Clock(another, key + "-clock") as clock:
+        clock.to("2024-07-01T15:00:00Z")  # an hour of a market that would have taken it
+    assert call(another, key, "GET", f"/v2/orders/{alone['id']}")["filled_qty"] == "0"
+    buyer = key + "-buyer"
+    bought = call(another, buyer, "GET", f"/v2/orders/{order(another, buyer, qty=2, type='limit', limit_price='151')['id']}")
+    assert (bought["status"], float(bought["filled_avg_price"])) == ("filled", 150.25)
+    assert call(another, key, "GET", f"/v2/orders/{alone['id']}")["filled_qty"] == "2"
+    assert call(another, key, "GET", "/v2/positions/ABC")["qty"] == "-2"
