@@ -194,7 +194,7 @@ def test_a_crash_in_the_middle_leaves_the_record_saying_so(recorded, empty, vict
     first = min(r[0] for r in many[1:])
     text = io.StringIO(newline="")
     csv.writer(text).writerows([many[0]] + [[f"2001-{m:02}-{d:02}T14:{n:02}:00.000000Z", f"S{s}"] + many[1][2:]
-                                            for m in range(1, 13) for d in range(1, 28) for n in range(60) for s in range(3)] + many[1:])
+                                            for m in range(1, 13) for d in range(1, 28) for n in range(60) for s in range(12)] + many[1:])
     assert first > "2001-12-31"
     changed, manifest = relisted({**files, "bars_1m.csv": text.getvalue().encode()})
     large = packed(changed, json.dumps(manifest).encode())
