@@ -21,7 +21,7 @@
 #include "core/base.h"
 #include "http/server.h"
 
-enum { PATIENCE_MS = 20000, ENGINES_MAX = 2, ORDER_EVERY = 40 };
+enum { PATIENCE_MS = 180000, ENGINES_MAX = 2, ORDER_EVERY = 40 };
 
 struct engine {
     struct world *world;
@@ -189,6 +189,7 @@ static void start_streamer(struct world *w)
 /* ---- engines */
 
 static void on_order(void *ctx, const struct alpaca_reply *reply);
+static bool is_up(struct world *w);
 
 /* Every few ticks the first engine buys or sells, and acknowledges only when the reply is there. */
 static void acknowledge(struct engine *e)
@@ -197,7 +198,7 @@ static void acknowledge(struct engine *e)
     bool trades = e == &w->engines[0] && e->tick % ORDER_EVERY == 0 && e->tick > e->acked;
     char body[200];
 
-    if (e->tick != e->marker || e->mute || e->acked >= e->tick)
+    if (e->tick != e->marker || e->mute || e->acked >= e->tick || !is_up(w)) /* the first waits for the second */
         return;
     if (!trades) {
         e->acked = e->tick;
@@ -263,8 +264,13 @@ static void on_message(void *ctx, const struct alpaca_message *m)
 
 static void on_ready(void *ctx)
 {
+    struct world *w = ((struct engine *)ctx)->world;
+
     ((struct engine *)ctx)->down = false;
-    look(((struct engine *)ctx)->world);
+    for (int i = 0; i < w->engine_count; i++)
+        if (w->engines[i].data)
+            acknowledge(&w->engines[i]);
+    look(w);
 }
 
 static void on_down(void *ctx, const char *why, bool gone)
